@@ -1,0 +1,2 @@
+//! Writes `include/xenith.h` from `src/capi`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `xenith` command.
+fn main() {}

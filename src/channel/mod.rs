@@ -1,0 +1,3 @@
+//! The roads into a host: I/O on the near end. A channel never imports another channel; what needs two is the driver's.
+
+pub mod stream;

@@ -1,0 +1,106 @@
+//! The operations a user can ask for, as one trait, and the two types that the C ABI, the command and Rust programs hold:
+//! [`Connection`] and [`Domain`]. docs/model.md says what identity, persistence and freshness mean here.
+
+mod connection;
+
+use std::time::Duration;
+
+pub use connection::{Connection, Domain};
+
+use crate::error::Result;
+use crate::log::Log;
+use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
+
+/// How to open a connection.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The longest that a call may take that asks or changes something quick.
+    pub timeout: Duration,
+    /// The longest that a lifecycle call may take which waits for the host's toolstack (create, destroy, define).
+    pub toolstack_timeout: Duration,
+    /// Where log lines go.
+    pub log: Log,
+    /// Roads that must not be used, for tests and for hosts with a broken one.
+    pub without: Vec<crate::error::Road>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            timeout: Duration::from_secs(10),
+            // xend waits up to 100 s for a device that does not cooperate.
+            toolstack_timeout: Duration::from_secs(180),
+            log: Log::default(),
+            without: Vec::new(),
+        }
+    }
+}
+
+/// Which domains a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Live ones.
+    pub active: bool,
+    /// Defined ones that are not running.
+    pub inactive: bool,
+    /// Make one barrier round trip first, so that another client's change of a moment ago is seen.
+    pub fresh: bool,
+}
+
+/// Every operation on a host and its domains. Implementations: [`crate::driver`]'s local driver; later other hosts.
+///
+/// Acts on a live domain check in the hypervisor that `identity`'s life is still the one meant, and answer
+/// [`crate::Status::Stale`] when it is over.
+pub trait Driver: Send + Sync {
+    /// The host's name; an embedded host says that it is a simulation.
+    fn hostname(&self) -> Result<String>;
+    /// The hypervisor's release.
+    fn version(&self) -> Result<XenVersion>;
+    /// libvirt's capabilities XML.
+    fn capabilities(&self) -> Result<String>;
+    /// The most vcpus that a guest of this kind may have.
+    fn max_vcpus(&self, kind: Option<GuestType>) -> Result<u32>;
+    /// Processors and memory.
+    fn node_info(&self) -> Result<NodeInfo>;
+
+    /// All domains that the filter names, as one snapshot.
+    fn list(&self, filter: ListFilter) -> Result<Vec<DomainRow>>;
+    /// The live domain of that number.
+    fn lookup_by_id(&self, domid: DomId) -> Result<Identity>;
+    /// The domain of that uuid, live or not.
+    fn lookup_by_uuid(&self, uuid: Uuid) -> Result<Identity>;
+    /// The domain of that name, live or not.
+    fn lookup_by_name(&self, name: &str) -> Result<Identity>;
+
+    /// Makes a domain persistent, or changes its configuration.
+    fn define(&self, xml: &str) -> Result<Identity>;
+    /// Forgets a persistent domain. A live one goes on as a transient one where the host can do that.
+    fn undefine(&self, domain: &Identity) -> Result<()>;
+    /// Starts a defined domain; returns its new life.
+    fn start(&self, domain: &Identity, paused: bool) -> Result<Identity>;
+    /// Starts a domain that exists only until it ends.
+    fn create(&self, xml: &str, paused: bool) -> Result<Identity>;
+    /// Pauses.
+    fn suspend(&self, domain: &Identity) -> Result<()>;
+    /// Unpauses.
+    fn resume(&self, domain: &Identity) -> Result<()>;
+    /// Asks the guest to power off; returns when it was asked.
+    fn shutdown(&self, domain: &Identity) -> Result<()>;
+    /// Asks the guest to reboot; returns when it was asked.
+    fn reboot(&self, domain: &Identity) -> Result<()>;
+    /// Ends a life at once; returns when it is over.
+    fn destroy(&self, domain: &Identity) -> Result<()>;
+
+    /// The domain's name now.
+    fn name(&self, domain: &Identity) -> Result<String>;
+    /// Its number if it is alive.
+    fn id(&self, domain: &Identity) -> Result<Option<DomId>>;
+    /// `linux`, `hvm` or `xenpvh`.
+    fn os_type(&self, domain: &Identity) -> Result<GuestType>;
+    /// State and figures.
+    fn info(&self, domain: &Identity) -> Result<DomainInfo>;
+    /// Its domain XML: as it runs, or with `inactive` as it would start next.
+    fn xml(&self, domain: &Identity, inactive: bool) -> Result<String>;
+    /// Whether the host remembers it when it is not running.
+    fn is_persistent(&self, domain: &Identity) -> Result<bool>;
+}

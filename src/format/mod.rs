@@ -1,0 +1,1 @@
+//! Text <-> model, one file or folder per language.

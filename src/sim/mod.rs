@@ -1,0 +1,1 @@
+//! The embedded Xen host: the far end of the roads.
