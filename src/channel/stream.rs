@@ -122,11 +122,8 @@ fn retry_interrupted(mut call: impl FnMut() -> isize) -> io::Result<usize> {
 pub struct UnixDial(pub PathBuf);
 
 impl Dial for UnixDial {
-    fn dial(&self, _deadline: Deadline) -> io::Result<OwnedFd> {
-        // Connecting to a unix socket either succeeds, fails or waits for a place in the daemon's backlog; the last is
-        // bounded by the kernel only when the descriptor does not block, which std cannot ask for: a full backlog of a
-        // daemon that accepts nobody would wait. See `connect_unix`.
-        connect_unix(&self.0, _deadline)
+    fn dial(&self, deadline: Deadline) -> io::Result<OwnedFd> {
+        connect_unix(&self.0, deadline)
     }
 
     fn describe(&self) -> String {
@@ -134,7 +131,8 @@ impl Dial for UnixDial {
     }
 }
 
-/// Connects without blocking: a full backlog is EAGAIN, tried again until the deadline.
+/// Connects without blocking: std's connect would wait for a place in the backlog of a daemon that accepts nobody. A full
+/// backlog is EAGAIN here, tried again until the deadline.
 fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     use std::os::unix::ffi::OsStrExt;
