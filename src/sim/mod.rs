@@ -1,1 +1,12 @@
 //! The embedded Xen host: the far end of the roads.
+//!
+//! Everything in here receives the bytes that a real host would receive and answers the bytes that it would answer.
+//! It says plainly that it is a simulation, in its host name and capabilities; the truth about Xen is the real one.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | [`config`] | how big and how old the host is, which faults were ordered |
+//! | [`machine`] | what the hypervisor knows: domains, memory, processors |
+
+pub mod config;
+pub mod machine;

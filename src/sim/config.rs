@@ -1,0 +1,262 @@
+//! What the embedded host is like: its release, its size, how fast its guests are, and which faults were ordered.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Error, Result, Status};
+use crate::sim::machine::Release;
+
+/// The embedded host's configuration; `xen+sim:///?KEY=VALUE&...` writes it down ([`SimConfig::from_query`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimConfig {
+    /// The hypervisor's release, and with it the age of the whole host.
+    pub release: Release,
+    /// The host's memory, KiB. None: enough for what `domains` asks, and never less than [`DEFAULT_MEMORY_KIB`].
+    pub memory_kib: Option<u64>,
+    /// Physical processors.
+    pub cpus: u32,
+    /// How many transient guests run from the start.
+    pub domains: u32,
+    /// How long a guest boots once it is unpaused.
+    pub boot: Duration,
+    /// How long a guest takes from seeing control/shutdown to being down.
+    pub shutdown: Duration,
+    /// Faults on order.
+    pub faults: Faults,
+    /// The directory of a host that serves many processes; None: a host of this process alone.
+    pub dir: Option<PathBuf>,
+    /// The host's own name.
+    pub name: String,
+}
+
+/// The host's memory when nobody says otherwise: 16 GiB.
+pub const DEFAULT_MEMORY_KIB: u64 = 16 << 20;
+
+/// The memory of each guest that `domains` asks for, KiB.
+pub const BENCH_GUEST_KIB: u64 = 64 << 10;
+
+const MAX_CPUS: u64 = 512;
+const MAX_DOMAINS: u64 = 20_000;
+const MAX_MEMORY_KIB: u64 = 16 << 30;
+const MIN_MEMORY_KIB: u64 = 512 << 10;
+const MAX_DELAY_MS: u64 = 600_000;
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        SimConfig {
+            release: Release::XEN_3_4,
+            memory_kib: None,
+            cpus: 4,
+            domains: 0,
+            boot: Duration::from_millis(20),
+            shutdown: Duration::from_millis(50),
+            faults: Faults::default(),
+            dir: None,
+            name: "xenith-sim".into(),
+        }
+    }
+}
+
+impl SimConfig {
+    /// Reads the query of a `xen+sim:///` URI.
+    ///
+    /// | key | value |
+    /// | --- | --- |
+    /// | `xen` | `3.4` (default), `4.1` or `4.4` |
+    /// | `memory` | the host's memory: KiB, or a number with M or G behind it (512M to 16384G) |
+    /// | `cpus` | physical processors, 1 to 512 |
+    /// | `domains` | transient guests that run from the start, 0 to 20,000 |
+    /// | `boot`, `shutdown` | how long a guest takes to do so, ms |
+    /// | `fault` | `ROAD:KIND[,ROAD:KIND]`, see [`Faults`] |
+    /// | `dir` | a directory where `xenith sim --dir` serves a host |
+    ///
+    /// Errors: [`Status::InvalidUri`] for an unknown key or a value out of range, naming both.
+    pub fn from_query<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SimConfig> {
+        let mut config = SimConfig::default();
+        for (key, value) in query {
+            match key {
+                "xen" => config.release = Release::of_xend_age(value)?,
+                "memory" => config.memory_kib = Some(memory(value)?),
+                "cpus" => config.cpus = number(key, value, 1, MAX_CPUS)? as u32,
+                "domains" => config.domains = number(key, value, 0, MAX_DOMAINS)? as u32,
+                "boot" => config.boot = Duration::from_millis(number(key, value, 0, MAX_DELAY_MS)?),
+                "shutdown" => config.shutdown = Duration::from_millis(number(key, value, 0, MAX_DELAY_MS)?),
+                "fault" => config.faults = Faults::parse(value)?,
+                "dir" if value.starts_with('/') => config.dir = Some(PathBuf::from(value)),
+                "dir" => {
+                    return Err(bad(format!(
+                        "dir={value} is not an absolute path: write dir=/absolute/path"
+                    )));
+                }
+                _ => {
+                    return Err(bad(format!(
+                        "xen+sim has no option '{key}': it has xen, memory, cpus, domains, boot, shutdown, fault and dir"
+                    )));
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// The host's memory, KiB: as ordered, or what the ordered guests need.
+    pub fn host_memory_kib(&self) -> u64 {
+        let needed = u64::from(self.domains) * BENCH_GUEST_KIB;
+        self.memory_kib.unwrap_or(DEFAULT_MEMORY_KIB + needed)
+    }
+}
+
+/// Which roads are broken, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// The hypervisor: `fail` (EPERM) or `rubbish` (success, and garbage where the answer should be).
+    pub hypercall: Option<Fault>,
+    /// xenstored's socket.
+    pub xenstore: Option<Fault>,
+    /// xend's socket.
+    pub xend: Option<Fault>,
+}
+
+/// How a road is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A hypercall answers EPERM; a connection is refused.
+    Fail,
+    /// A connection is accepted and never answered.
+    Hang,
+    /// The answer is garbage.
+    Rubbish,
+    /// A connection is closed at its first request.
+    Close,
+}
+
+impl Faults {
+    /// Reads `ROAD:KIND[,ROAD:KIND]`: roads `hypercall`, `xenstore`, `xend`; kinds `fail`, `hang`, `rubbish`, `close`.
+    pub fn parse(text: &str) -> Result<Faults> {
+        let mut faults = Faults::default();
+        for order in text.split(',') {
+            let (road, kind) = order
+                .split_once(':')
+                .ok_or_else(|| bad(format!("fault={order} is not ROAD:KIND, such as xend:hang")))?;
+            let kind = match kind {
+                "fail" => Fault::Fail,
+                "hang" => Fault::Hang,
+                "rubbish" => Fault::Rubbish,
+                "close" => Fault::Close,
+                _ => {
+                    return Err(bad(format!(
+                        "there is no fault '{kind}': there are fail, hang, rubbish and close"
+                    )));
+                }
+            };
+            match road {
+                // The kernel offers no deadline for a hypercall, and there is no connection to close.
+                "hypercall" if matches!(kind, Fault::Hang | Fault::Close) => {
+                    return Err(bad("a hypercall can only fail or answer rubbish".to_string()));
+                }
+                "hypercall" => faults.hypercall = Some(kind),
+                "xenstore" => faults.xenstore = Some(kind),
+                "xend" => faults.xend = Some(kind),
+                _ => {
+                    return Err(bad(format!(
+                        "there is no road '{road}' to break: there are hypercall, xenstore and xend"
+                    )));
+                }
+            }
+        }
+        Ok(faults)
+    }
+}
+
+fn bad(message: String) -> Error {
+    Error::new(Status::InvalidUri, message)
+}
+
+fn number(key: &str, value: &str, min: u64, max: u64) -> Result<u64> {
+    value
+        .parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| bad(format!("{key}={value} is not a number from {min} to {max}")))
+}
+
+fn memory(value: &str) -> Result<u64> {
+    let (digits, unit) = match value.strip_suffix(['M', 'm']) {
+        Some(digits) => (digits, 1 << 10),
+        None => match value.strip_suffix(['G', 'g']) {
+            Some(digits) => (digits, 1 << 20),
+            None => (value, 1),
+        },
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|kib| (MIN_MEMORY_KIB..=MAX_MEMORY_KIB).contains(kib))
+        .ok_or_else(|| {
+            bad(format!("memory={value} is not an amount from 512M to 16384G (a plain number is in KiB)"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &[(&str, &str)]) -> Result<SimConfig> {
+        SimConfig::from_query(query.iter().copied())
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = read(&[
+            ("xen", "4.1"),
+            ("memory", "4G"),
+            ("cpus", "8"),
+            ("domains", "10"),
+            ("boot", "5"),
+            ("shutdown", "7"),
+            ("fault", "xend:hang,hypercall:fail"),
+            ("dir", "/tmp/x"),
+        ])
+        .unwrap();
+        assert_eq!(config.release, Release::XEN_4_1);
+        assert_eq!(config.memory_kib, Some(4 << 20));
+        assert_eq!((config.cpus, config.domains), (8, 10));
+        assert_eq!((config.boot, config.shutdown), (Duration::from_millis(5), Duration::from_millis(7)));
+        assert_eq!(config.faults.xend, Some(Fault::Hang));
+        assert_eq!(config.faults.hypercall, Some(Fault::Fail));
+        assert_eq!(config.faults.xenstore, None);
+        assert_eq!(config.dir.as_deref(), Some(std::path::Path::new("/tmp/x")));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_by_name() {
+        for (key, value, said) in [
+            ("colour", "red", "'colour'"),
+            ("xen", "9.9", "3.4"),
+            ("xen", "4.17", "4.4"),
+            ("memory", "1", "512M"),
+            ("memory", "99999999999999999999G", "512M"),
+            ("cpus", "0", "from 1 to 512"),
+            ("cpus", "-1", "from 1 to 512"),
+            ("domains", "1000000", "20000"),
+            ("dir", "relative", "absolute"),
+            ("fault", "xend", "ROAD:KIND"),
+            ("fault", "xend:sulk", "'sulk'"),
+            ("fault", "moon:fail", "'moon'"),
+            ("fault", "hypercall:hang", "only fail"),
+        ] {
+            let error = read(&[(key, value)]).unwrap_err();
+            assert_eq!(error.status, Status::InvalidUri);
+            assert!(error.message.contains(said), "{key}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn memory_grows_with_the_guests_that_are_ordered_unless_it_is_given() {
+        assert_eq!(read(&[]).unwrap().host_memory_kib(), DEFAULT_MEMORY_KIB);
+        let many = read(&[("domains", "10000")]).unwrap();
+        assert_eq!(many.host_memory_kib(), DEFAULT_MEMORY_KIB + 10_000 * BENCH_GUEST_KIB);
+        let tight = read(&[("domains", "10000"), ("memory", "1G")]).unwrap();
+        assert_eq!(tight.host_memory_kib(), 1 << 20);
+    }
+}
