@@ -1,3 +1,4 @@
 //! Bytes <-> structs, no I/O. Both ends of each road are written on these, and fuzzing aims here.
 
 pub mod port;
+pub mod sexpr;
