@@ -6,7 +6,9 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | [`config`] | how big and how old the host is, which faults were ordered |
+//! | [`guest`] | the lives of the guests: they boot, run, answer, end |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
 
 pub mod config;
+pub mod guest;
 pub mod machine;
