@@ -1,0 +1,61 @@
+//! A guest's serial and parallel ports.
+
+/// A serial or parallel port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CharDevice {
+    /// Its number in the guest, from 0.
+    pub port: u32,
+    /// What it is connected to in the host.
+    pub source: CharSource,
+}
+
+/// What a port is connected to in the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CharSource {
+    /// Nothing.
+    Null,
+    /// The device model's own input and output.
+    Stdio,
+    /// A virtual console of the guest's screen.
+    Vc,
+    /// A pseudo-terminal.
+    Pty,
+    /// One of the host's devices.
+    Dev(String),
+    /// A file that is written.
+    File(String),
+    /// A named pipe.
+    Pipe(String),
+    /// TCP.
+    Tcp {
+        /// Where.
+        endpoint: Endpoint,
+        /// The host waits for a client there, and is not the client.
+        listen: bool,
+        /// The telnet protocol is spoken.
+        telnet: bool,
+    },
+    /// UDP.
+    Udp {
+        /// Where to.
+        connect: Endpoint,
+        /// Where from.
+        bind: Endpoint,
+    },
+    /// A unix socket.
+    Unix {
+        /// Its file.
+        path: String,
+        /// The host waits for a client there, and is not the client.
+        listen: bool,
+    },
+}
+
+/// A host and a port; each can be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Endpoint {
+    /// The host.
+    pub host: String,
+    /// The port or the service's name.
+    pub service: String,
+}

@@ -1,0 +1,97 @@
+//! A guest's network interfaces.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interface {
+    /// What it is connected to in the host.
+    pub kind: InterfaceKind,
+    /// Its address; None: one is made up ([`super::Guest::fill_in`]).
+    pub mac: Option<Mac>,
+    /// The guest's IP addresses, which the host's script can enforce.
+    pub ips: Vec<IpAddr>,
+    /// The host's script that connects it: `vif-bridge`, `/etc/xen/scripts/vif-route`.
+    pub script: Option<String>,
+    /// The emulated card (`e1000`, `rtl8139`), or `netfront` for Xen's own only.
+    pub model: Option<String>,
+    /// Its name in the host, where it is not to be vifDOMID.N.
+    pub vifname: Option<String>,
+    /// The most that the guest may send, KiB per second.
+    pub rate_kib: Option<u64>,
+}
+
+/// What an interface is connected to in the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// A bridge; None: the host's default one.
+    Bridge(Option<String>),
+    /// Whatever its script does; the device is one of the host's, for the script (xend has no place for it).
+    Ethernet(Option<String>),
+    /// One of libvirt's virtual networks.
+    Network(String),
+}
+
+impl Default for InterfaceKind {
+    fn default() -> Self {
+        InterfaceKind::Bridge(None)
+    }
+}
+
+/// An Ethernet address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 6]);
+
+impl Mac {
+    /// One of Xen's addresses, 00:16:3e and the low three bytes of `number`.
+    pub fn xen(number: u32) -> Self {
+        let [_, a, b, c] = number.to_be_bytes();
+        Mac([0x00, 0x16, 0x3e, a, b, c])
+    }
+
+    /// Whether it stands for a group of stations, which an interface cannot have.
+    pub fn is_multicast(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// Six pairs of hexadecimal digits with colons between them; a leading zero may be missing.
+impl FromStr for Mac {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().ok_or(())?;
+            if part.is_empty() || part.len() > 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(());
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| ())?;
+        }
+        if parts.next().is_some() { Err(()) } else { Ok(Mac(bytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_six_pairs_of_digits() {
+        assert_eq!("AA:0:86:e2:35:72".parse::<Mac>().unwrap().to_string(), "aa:00:86:e2:35:72");
+        for bad in ["", "00:16:3e:00:00", "00:16:3e:00:00:01:02", "00:16:3e:00:00:0g", "+1:16:3e:00:00:01"] {
+            assert!(bad.parse::<Mac>().is_err(), "{bad}");
+        }
+        assert!("01:00:5e:00:00:01".parse::<Mac>().unwrap().is_multicast());
+    }
+}

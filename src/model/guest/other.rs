@@ -1,0 +1,168 @@
+//! A guest's screens, video cards, input devices and the host's PCI devices that it gets.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Graphics {
+    /// Over the network.
+    Vnc {
+        /// The TCP port; None: the first that is free when the guest starts.
+        port: Option<u16>,
+        /// The host's address to listen on; None: the toolstack's choice.
+        listen: Option<String>,
+        /// The password. A secret: not shown unless asked for.
+        password: Option<String>,
+        /// The keyboard's layout: `en-us`, `de`.
+        keymap: Option<String>,
+    },
+    /// A window in the host.
+    Sdl {
+        /// X's display: `:0.0`.
+        display: Option<String>,
+        /// X's file of credentials.
+        xauth: Option<String>,
+    },
+}
+
+/// A video card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Video {
+    /// `cirrus`, `vga`, or `xen` for the paravirtual framebuffer.
+    pub model: String,
+    /// Its memory, KiB.
+    pub vram_kib: Option<u32>,
+    /// Screens.
+    pub heads: Option<u32>,
+}
+
+/// An input device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    /// What.
+    pub kind: InputKind,
+    /// On which bus.
+    pub bus: InputBus,
+}
+
+/// What an input device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InputKind {
+    /// A mouse.
+    Mouse,
+    /// A tablet: it knows absolute places.
+    Tablet,
+    /// A keyboard.
+    Keyboard,
+}
+
+impl InputKind {
+    /// All, with the words that domain XML and the device model share.
+    pub const ALL: [(InputKind, &'static str); 3] =
+        [(InputKind::Mouse, "mouse"), (InputKind::Tablet, "tablet"), (InputKind::Keyboard, "keyboard")];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// From its word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, word)| *word == name).map(|(kind, _)| *kind)
+    }
+}
+
+/// The bus of an input device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InputBus {
+    /// The PC's own.
+    Ps2,
+    /// USB.
+    Usb,
+    /// Xen's own.
+    Xen,
+}
+
+impl InputBus {
+    /// domain XML's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            InputBus::Ps2 => "ps2",
+            InputBus::Usb => "usb",
+            InputBus::Xen => "xen",
+        }
+    }
+}
+
+/// One of the host's PCI devices that the guest gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PciDevice {
+    /// Where it is in the host.
+    pub address: PciAddress,
+    /// It is taken from the host's driver and given back without being asked.
+    pub managed: bool,
+}
+
+/// A place on the host's PCI buses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PciAddress {
+    /// The domain (segment).
+    pub domain: u16,
+    /// The bus.
+    pub bus: u8,
+    /// The slot, up to 31.
+    pub slot: u8,
+    /// The function, up to 7.
+    pub function: u8,
+}
+
+/// `0000:01:13.0`, as Linux and xl write it.
+impl fmt::Display for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.slot, self.function)
+    }
+}
+
+impl PciAddress {
+    /// From numbers as configurations write them (`0x1b`, `13`); None where one is no number or too large.
+    pub fn from_parts(domain: &str, bus: &str, slot: &str, function: &str) -> Option<Self> {
+        let address = PciAddress {
+            domain: number(domain)?,
+            bus: number(bus)?,
+            slot: number(slot)?,
+            function: number(function)?,
+        };
+        (address.slot < 32 && address.function < 8).then_some(address)
+    }
+}
+
+fn number<N: TryFrom<u32>>(text: &str) -> Option<N> {
+    let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).ok()?,
+        Some(_) => return None,
+        None => u32::from_str(text).ok()?,
+    };
+    N::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pci_address_has_limits() {
+        let address = PciAddress::from_parts("0x0001", "0x0c", "0x1b", "2").unwrap();
+        assert_eq!(address.to_string(), "0001:0c:1b.2");
+        for (domain, bus, slot, function) in [
+            ("0x10000", "0", "0", "0"),
+            ("0", "256", "0", "0"),
+            ("0", "0", "32", "0"),
+            ("0", "0", "0", "8"),
+            ("0", "0x", "0", "0"),
+            ("", "0", "0", "0"),
+        ] {
+            assert_eq!(PciAddress::from_parts(domain, bus, slot, function), None);
+        }
+    }
+}
