@@ -1,0 +1,55 @@
+//! Hosts that cannot be reached: which road, why, and what to do.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Folder, run, xenith};
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn a_host_without_xen_is_status_4_and_the_message_names_the_road() {
+    let uri = "xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xenstored&xend=/nonexistent/xend";
+    for verb in ["list", "version", "nodeinfo", "capabilities"] {
+        let message = run(["-c", uri, verb]).bad(4);
+        assert!(message.starts_with("error: ") && message.contains("/nonexistent/privcmd"), "{message}");
+    }
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn this_host_is_the_default_and_the_hint_says_what_else_there_is() {
+    if std::path::Path::new("/proc/xen/privcmd").exists() || std::path::Path::new("/dev/xen/privcmd").exists()
+    {
+        // On a Xen host there is nothing to be refused; the verbs themselves are tested there.
+        return;
+    }
+    let message = run(["list"]).bad(4);
+    assert!(message.contains("hint: ") && message.contains("xen+sim:///"), "{message}");
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn the_environment_names_the_host_and_the_option_wins() {
+    let said = |option: &[&str]| {
+        let output = xenith().env("XENITH_URI", "qemu:///system").args(option).arg("uri").output().unwrap();
+        common::Said::of(output).bad(2)
+    };
+    assert!(said(&[]).contains("qemu"));
+    assert!(said(&["-c", "xen:///option"]).contains("xen:///option"));
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn remote_roads_say_that_this_version_has_none() {
+    let message = run(["-c", "xen+ssh://root@xen.example.org/", "list"]).bad(7);
+    assert!(message.contains("ssh"), "{message}");
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn a_host_that_nobody_serves_is_named() {
+    let folder = Folder::new("nobody");
+    let uri = format!("xen+sim:///?dir={}", folder.0.display());
+    let message = run(["-c", &uri, "list"]).bad(4);
+    assert!(message.contains(folder.0.to_str().unwrap()), "{message}");
+}

@@ -1,0 +1,192 @@
+//! The command on an embedded host that another process serves: what a user does in a day.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Folder, Sim, run};
+
+const UUID: &str = "9f1c1b5e-0f7c-4b8e-8a57-3a0b9d2c4e11";
+
+fn guest(name: &str, uuid: &str) -> String {
+    format!(
+        "<domain type='xen'>
+           <name>{name}</name>
+           <uuid>{uuid}</uuid>
+           <memory>131072</memory>
+           <vcpu>2</vcpu>
+           <os>
+             <type>linux</type>
+             <kernel>/boot/vmlinuz</kernel>
+           </os>
+           <devices>
+             <disk type='file'>
+               <source file='/var/lib/xen/images/{name}.img'/>
+               <target dev='xvda'/>
+             </disk>
+           </devices>
+         </domain>"
+    )
+}
+
+/// The table's rows as (id, name, state).
+fn rows(table: &str) -> Vec<(String, String, String)> {
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().trim_start().starts_with("Id "));
+    assert!(lines.next().unwrap().chars().all(|c| c == '-'));
+    lines
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let cells: Vec<&str> = line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            (cells[0].to_owned(), cells[1].to_owned(), cells[2].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn a_guest_is_defined_started_looked_at_stopped_and_forgotten() {
+    let sim = Sim::start("story");
+    let folder = Folder::new("story-files");
+    let file = folder.file("web1.xml", guest("web1", UUID).as_bytes());
+
+    assert_eq!(sim.run(["define", &file]).good(), format!("Domain 'web1' defined from {file}\n"));
+    assert_eq!(rows(&sim.run(["list"]).good()).len(), 1, "only Domain-0 runs");
+    let all = rows(&sim.run(["list", "--all"]).good());
+    assert_eq!(all[0].1, "Domain-0");
+    assert_eq!(all[1], ("-".into(), "web1".into(), "shut off".into()));
+    assert_eq!(sim.run(["list", "--inactive", "--name"]).good(), "web1\n");
+    assert_eq!(sim.run(["list", "--inactive", "--uuid"]).good(), format!("{UUID}\n"));
+    assert_eq!(sim.run(["domstate", "web1", "--reason"]).good(), "shut off (not running)\n");
+    assert_eq!(sim.run(["domid", "web1"]).good(), "-\n");
+    assert_eq!(sim.run(["domuuid", "web1"]).good(), format!("{UUID}\n"));
+
+    assert_eq!(sim.run(["start", "web1"]).good(), "Domain 'web1' started\n");
+    let id = sim.run(["domid", "web1"]).good().trim().to_owned();
+    assert_ne!(id, "-");
+    sim.wait_for_state("web1", &["running", "blocked"]);
+    for way in [id.as_str(), UUID, &UUID.replace('-', ""), "web1"] {
+        assert_eq!(sim.run(["domname", way]).good(), "web1\n", "{way}");
+    }
+    assert!(rows(&sim.run(["list"]).good()).iter().any(|row| row.0 == id && row.1 == "web1"));
+
+    let info = sim.run(["dominfo", "web1"]).good();
+    let line = |key: &str| {
+        let found = info.lines().find_map(|line| line.strip_prefix(key));
+        found.unwrap_or_else(|| panic!("no {key} in {info}")).trim().to_owned()
+    };
+    assert_eq!(line("Id:"), id);
+    assert_eq!(line("UUID:"), UUID);
+    assert_eq!(line("OS Type:"), "linux");
+    assert_eq!(line("CPU(s):"), "2");
+    assert_eq!(line("Max memory:"), "131072 KiB");
+    assert_eq!(line("Persistent:"), "yes");
+
+    let xml = sim.run(["dumpxml", "web1"]).good();
+    assert!(xml.contains("<name>web1</name>") && xml.contains("web1.img"), "{xml}");
+
+    assert_eq!(sim.run(["suspend", "web1"]).good(), "Domain 'web1' suspended\n");
+    assert_eq!(sim.run(["domstate", "web1"]).good(), "paused\n");
+    assert_eq!(sim.run(["unpause", "web1"]).good(), "Domain 'web1' resumed\n");
+    sim.wait_for_state("web1", &["running", "blocked"]);
+
+    assert_eq!(sim.run(["shutdown", "web1"]).good(), "Domain 'web1' is being shutdown\n");
+    sim.wait_for_state("web1", &["shutoff"]);
+    assert_eq!(sim.run(["undefine", "web1"]).good(), "Domain 'web1' has been undefined\n");
+    assert!(sim.run(["domstate", "web1"]).bad(3).contains("'web1'"));
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn json_answers_are_objects_with_the_documented_keys() {
+    let sim = Sim::start("json");
+    let version = sim.json(["version"]);
+    assert_eq!(version["library"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(version["hypervisor"]["name"], "Xen");
+    assert_eq!((&version["hypervisor"]["major"], &version["hypervisor"]["minor"]), (&3.into(), &4.into()));
+    assert_eq!(sim.json(["uri"])["uri"], sim.uri.as_str());
+    assert!(sim.json(["hostname"])["hostname"].as_str().unwrap().contains("sim"));
+    let node = sim.json(["nodeinfo"]);
+    assert!(node["cpus"].as_u64().unwrap() > 0 && node["memory_kib"].as_u64().unwrap() > 0);
+    assert!(sim.json(["capabilities"])["capabilities"].as_str().unwrap().contains("<capabilities"));
+
+    let xml = guest("web2", UUID);
+    let made = run_json(&sim, ["create", "-", "--paused"], &xml);
+    assert_eq!(
+        (&made["action"], &made["name"], &made["uuid"]),
+        (&"create".into(), &"web2".into(), &UUID.into())
+    );
+    let id = made["id"].as_u64().unwrap();
+    assert_eq!(sim.json(["domstate", "web2"])["state"], "paused");
+    assert_eq!(sim.json(["domid", UUID])["id"], id);
+
+    let info = sim.json(["dominfo", "web2"]);
+    assert_eq!((&info["id"], &info["max_vcpus"], &info["os_type"]), (&id.into(), &2.into(), &"linux".into()));
+    assert_eq!(info["persistent"], false);
+    assert!(info.as_object().unwrap().contains_key("paged_kib"), "absent figures are null, not missing");
+
+    let list = sim.json(["list", "--all"]);
+    let row = list["domains"].as_array().unwrap().iter().find(|row| row["name"] == "web2").unwrap();
+    for (key, value) in row.as_object().unwrap() {
+        if key != "cpu_time_ns" {
+            assert_eq!(value, &info[key], "{key}: a row and dominfo say the same");
+        }
+    }
+
+    let ended = sim.json(["destroy", "web2"]);
+    assert_eq!((&ended["action"], &ended["id"]), (&"destroy".into(), &id.into()));
+    sim.run(["dominfo", "web2"]).bad(3);
+}
+
+#[track_caller]
+fn run_json<const N: usize>(sim: &Sim, args: [&str; N], input: &str) -> serde_json::Value {
+    let args = ["-c", &sim.uri, "--json"].into_iter().chain(args);
+    common::json(&common::run_with_input(args, input.as_bytes()).good())
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn what_a_domain_s_state_forbids_is_status_5() {
+    let sim = Sim::start("forbidden");
+    sim.run_with_input(["define", "-"], &guest("web3", UUID)).good();
+    let asleep = sim.run(["suspend", "web3"]).bad(5);
+    assert!(asleep.starts_with("error: "), "{asleep}");
+    sim.run(["start", "web3", "--paused"]).good();
+    assert_eq!(sim.run(["domstate", "web3"]).good(), "paused\n");
+    sim.run(["start", "web3"]).bad(5);
+    sim.run(["undefine", "web3"]).bad(5);
+    let other = "11111111-2222-4333-8444-555555555555";
+    sim.run_with_input(["define", "-"], &guest("web3", other)).bad(5);
+    sim.run(["destroy", "web3"]).good();
+    assert_eq!(sim.run(["domstate", "web3"]).good(), "shut off\n");
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn bad_xml_is_refused_with_its_place() {
+    let sim = Sim::start("bad-xml");
+    for xml in ["", "<domain", "<network/>", "<domain type='xen'>\n<name>a/b</name></domain>"] {
+        let message = sim.run_with_input(["define", "-"], xml).bad(1);
+        assert!(message.starts_with("error: "), "{message}");
+    }
+    let message = sim.run_with_input(["define", "-"], "<domain type='xen'>\n  <name>x</nam></domain>").bad(1);
+    assert!(message.contains("line 2"), "{message}");
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn a_host_in_the_command_itself_says_that_it_ends_with_it() {
+    let said = common::run_with_input(["-c", "xen+sim:///", "define", "-"], guest("web4", UUID).as_bytes());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.starts_with("note: ") && said.err.contains("xenith sim"), "{said:?}");
+    assert_eq!(run(["-c", "xen+sim:///", "list", "--all", "--name"]).good(), "Domain-0\n");
+}
+
+#[test]
+#[ignore = "waits for Connection::open"]
+fn a_served_host_ends_well_when_interrupted_and_its_guests_with_it() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let sim = Sim::start(&format!("signal{signal}"));
+        sim.run(["list"]).good();
+        assert_eq!(sim.interrupt(signal), Some(0), "{signal}");
+    }
+}
