@@ -3,3 +3,4 @@
 pub mod port;
 pub mod sexpr;
 pub mod xenstore;
+pub mod xend_http;
