@@ -1,0 +1,1194 @@
+/*
+ * xenith.h: manage Xen hosts of any age.
+ *
+ * Generated from src/capi by `make header`: do not edit.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * The rules that hold for every function
+ *
+ * - A function that can fail returns a status, 0 (XENITH_OK) for success, and takes an `err` as its last argument. `err` may be
+ *   NULL. Otherwise *err is always written: NULL on success, else an error object, which the caller frees with xenith_error_free.
+ *   What *err held before is not read. There is no global last error.
+ * - Outputs are written on success only.
+ * - NULL where a value is needed, a size or index out of range, text that is not UTF-8, and unknown bits in `flags` are
+ *   XENITH_ERR_INVALID_ARG, found before anything is done. Flags that mean nothing today must be 0.
+ * - Strings are UTF-8 and end with NUL. One that comes through a `char **` belongs to the caller and is freed with xenith_string_free,
+ *   not with free(); one that comes as a `const char *` lives with what it was read from.
+ * - Handles (xenith_connect, xenith_domain) are reference-counted. Each one that a function gives is a reference, released with
+ *   the unref function. A list and an error object have one owner and are freed once. All of these functions accept NULL.
+ * - Memory is in KiB, time in ns unless a name says otherwise (_ms).
+ * - A struct that may grow travels with its size: pass sizeof. A program compiled with an older header gets the fields that it knows; one
+ *   compiled with a newer header sees the bits of unknown fields unset.
+ * - Every call has a deadline (struct xenith_open_options) and none hangs.
+ * - Any thread may use any handle, also several at once. Only the release of the last reference must come after all other uses.
+ * - After fork, a child's calls on its parent's handles answer XENITH_ERR_CLOSED; the child may release them, and may open its own.
+ * - The library installs no signal handler, raises no SIGPIPE, starts no thread, needs no SIGCHLD, and cannot be unloaded.
+ *
+ * What the caller promises: a pointer that is not NULL points to what the function asks for, properly aligned, for the length of the
+ * call: a handle, list or error object that this library gave and that is not yet released or freed; a string that ends with NUL;
+ * `size` bytes of a struct; a place where an output can be written. Nothing of it is changed by another thread during the call.
+ *
+ * "Road" says which way into the host a function takes, and so what it costs: a hypercall is about a system call, a round trip to xenstored
+ * some 50 times that, xend milliseconds to seconds.
+ *
+ * Nothing is frozen before version 1.0; after it, only additions.
+ */
+
+
+#ifndef XENITH_H
+#define XENITH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header; xenith_library_version() is the library's. */
+#define XENITH_VERSION_MAJOR 0
+#define XENITH_VERSION_MINOR 1
+#define XENITH_VERSION_MICRO 0
+#define XENITH_VERSION \
+    (XENITH_VERSION_MAJOR * 1000000 + XENITH_VERSION_MINOR * 1000 + XENITH_VERSION_MICRO)
+
+
+/** Success. */
+#define XENITH_OK 0
+
+/** A defect of xenith itself. Please report it. */
+#define XENITH_ERR_INTERNAL 1
+
+/**
+ * An argument is NULL, out of range or not UTF-8, a size is impossible, or a flag is unknown. The message names it.
+ */
+#define XENITH_ERR_INVALID_ARG 10
+
+/** The connection URI cannot be understood. */
+#define XENITH_ERR_INVALID_URI 11
+
+/** A description (domain XML) is malformed or says something impossible. The message says where. */
+#define XENITH_ERR_INVALID_CONFIG 12
+
+/** The process or the host ran out of memory. */
+#define XENITH_ERR_NO_MEMORY 20
+
+/** A road into the host is not there: no Xen, no daemon, no such socket. */
+#define XENITH_ERR_NO_CONNECT 30
+
+/** The road is there but this process may not take it. */
+#define XENITH_ERR_ACCESS_DENIED 31
+
+/** No domain answers to that name, id or uuid. */
+#define XENITH_ERR_NOT_FOUND 40
+
+/** Something of that name or uuid exists already. */
+#define XENITH_ERR_EXISTS 41
+
+/** The life of the domain that this handle was pinned to is over. Look the domain up again. */
+#define XENITH_ERR_STALE 42
+
+/** The domain is in the wrong state for the operation: starting a running one, for example. */
+#define XENITH_ERR_INVALID_STATE 43
+
+/** This host, its age, or this version of xenith cannot do it. */
+#define XENITH_ERR_NOT_SUPPORTED 50
+
+/** The deadline passed. The operation may still happen on the host. */
+#define XENITH_ERR_TIMEOUT 60
+
+/** The connection was closed, or belongs to another process (after fork). */
+#define XENITH_ERR_CLOSED 61
+
+/** The other end answered something that cannot be understood. */
+#define XENITH_ERR_PROTOCOL 62
+
+/** The host understood and refused. The message holds its own words. */
+#define XENITH_ERR_OPERATION_FAILED 70
+
+/** No road: the call failed before one was taken. */
+#define XENITH_ROAD_NONE 0
+
+/** Hypercalls, through privcmd. */
+#define XENITH_ROAD_HYPERCALL 1
+
+/** xenstored. */
+#define XENITH_ROAD_XENSTORE 2
+
+/** The xend daemon. */
+#define XENITH_ROAD_XEND 3
+
+/** The xl toolstack. */
+#define XENITH_ROAD_XL 4
+
+/** Domain configuration files. */
+#define XENITH_ROAD_STORE 5
+
+/** Another host. */
+#define XENITH_ROAD_REMOTE 6
+
+/** The state is not known. */
+#define XENITH_STATE_NOSTATE 0
+
+/** Executing, or ready to (the reason says which). */
+#define XENITH_STATE_RUNNING 1
+
+/** Alive, every vcpu waiting for something: an idle guest. */
+#define XENITH_STATE_BLOCKED 2
+
+/** Stopped by the toolstack; can be resumed. */
+#define XENITH_STATE_PAUSED 3
+
+/** Being torn down. */
+#define XENITH_STATE_SHUTDOWN 4
+
+/** Not running. */
+#define XENITH_STATE_SHUTOFF 5
+
+/** Not running because it crashed; it may be kept for inspection. */
+#define XENITH_STATE_CRASHED 6
+
+/** Suspended by itself. */
+#define XENITH_STATE_SUSPENDED 7
+
+/** The reason is not known. */
+#define XENITH_REASON_UNKNOWN 0
+
+/** Running: a vcpu is on a processor at this moment. */
+#define XENITH_REASON_ON_CPU 1
+
+/** Running: ready, waiting for a processor. */
+#define XENITH_REASON_RUNNABLE 2
+
+/** Blocked: all vcpus wait. */
+#define XENITH_REASON_IDLE 3
+
+/** Paused by a toolstack. */
+#define XENITH_REASON_PAUSED_BY_TOOLSTACK 4
+
+/** Shut off: the guest powered itself off. */
+#define XENITH_REASON_POWEROFF 5
+
+/** Shut off: the guest asked for a reboot. */
+#define XENITH_REASON_REBOOT 6
+
+/** Suspended: by the guest (a save, a migration). */
+#define XENITH_REASON_SUSPEND 7
+
+/** Crashed: the guest reported a crash. */
+#define XENITH_REASON_CRASH 8
+
+/** Shut off: the guest's watchdog fired. */
+#define XENITH_REASON_WATCHDOG 9
+
+/** Shut off: the guest asked for a soft reset. */
+#define XENITH_REASON_SOFT_RESET 10
+
+/** In shutdown: the hypervisor is freeing what the domain held. */
+#define XENITH_REASON_TEARING_DOWN 11
+
+/** Shut off: defined, and not running. */
+#define XENITH_REASON_INACTIVE 12
+
+/** A paravirtualized guest. */
+#define XENITH_GUEST_PV 1
+
+/** A fully virtualized guest with firmware and a device model. */
+#define XENITH_GUEST_HVM 2
+
+/** A hardware-virtualized guest without a device model. */
+#define XENITH_GUEST_PVH 3
+
+/** Log: something failed that no call's error can tell. */
+#define XENITH_LOG_ERROR 1
+
+/** Log: something is odd and was worked around. */
+#define XENITH_LOG_WARNING 2
+
+/** Log: what was chosen at open, and why. */
+#define XENITH_LOG_INFO 3
+
+/** Log: each step. */
+#define XENITH_LOG_DEBUG 4
+
+/** `xenith_connect_list_domains`: live domains. */
+#define XENITH_LIST_ACTIVE 1
+
+/** `xenith_connect_list_domains`: defined domains that are not running. */
+#define XENITH_LIST_INACTIVE 2
+
+/**
+ * `xenith_connect_list_domains`: make one round trip to xenstored first, and so see every change, whoever made it, that
+ * was done before the call.
+ */
+#define XENITH_LIST_FRESH 4
+
+/** `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused. */
+#define XENITH_CREATE_PAUSED 1
+
+/**
+ * `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it runs with.
+ */
+#define XENITH_XML_INACTIVE 1
+
+/** `xenith_node_info.valid`: memory_kib is known. */
+#define XENITH_NODE_INFO_MEMORY_KIB 1
+
+/** `xenith_node_info.valid`: free_memory_kib is known. */
+#define XENITH_NODE_INFO_FREE_MEMORY_KIB 2
+
+/** `xenith_node_info.valid`: cpus is known. */
+#define XENITH_NODE_INFO_CPUS 4
+
+/** `xenith_node_info.valid`: mhz is known. */
+#define XENITH_NODE_INFO_MHZ 8
+
+/** `xenith_node_info.valid`: nodes is known. */
+#define XENITH_NODE_INFO_NODES 16
+
+/** `xenith_node_info.valid`: sockets is known. */
+#define XENITH_NODE_INFO_SOCKETS 32
+
+/** `xenith_node_info.valid`: cores is known. */
+#define XENITH_NODE_INFO_CORES 64
+
+/** `xenith_node_info.valid`: threads is known. */
+#define XENITH_NODE_INFO_THREADS 128
+
+/** `xenith_node_info.valid`: machine is known. */
+#define XENITH_NODE_INFO_MACHINE 256
+
+/** `xenith_domain_info.valid`: memory_kib is known. */
+#define XENITH_DOMAIN_INFO_MEMORY_KIB 1
+
+/** `xenith_domain_info.valid`: max_memory_kib is known (Domain-0 has no limit). */
+#define XENITH_DOMAIN_INFO_MAX_MEMORY_KIB 2
+
+/** `xenith_domain_info.valid`: cpu_time_ns is known. */
+#define XENITH_DOMAIN_INFO_CPU_TIME_NS 4
+
+/** `xenith_domain_info.valid`: shared_kib is known. */
+#define XENITH_DOMAIN_INFO_SHARED_KIB 8
+
+/** `xenith_domain_info.valid`: paged_kib is known. */
+#define XENITH_DOMAIN_INFO_PAGED_KIB 16
+
+/** `xenith_domain_info.valid`: outstanding_kib is known. */
+#define XENITH_DOMAIN_INFO_OUTSTANDING_KIB 32
+
+/** `xenith_domain_info.valid`: state is known. */
+#define XENITH_DOMAIN_INFO_STATE 64
+
+/** `xenith_domain_info.valid`: reason is known. */
+#define XENITH_DOMAIN_INFO_REASON 128
+
+/** `xenith_domain_info.valid`: id is known, which it is for active domains only. */
+#define XENITH_DOMAIN_INFO_ID 256
+
+/** `xenith_domain_info.valid`: guest_type is known. */
+#define XENITH_DOMAIN_INFO_GUEST_TYPE 512
+
+/** `xenith_domain_info.valid`: vcpus_online is known. */
+#define XENITH_DOMAIN_INFO_VCPUS_ONLINE 1024
+
+/** `xenith_domain_info.valid`: vcpus_max is known. */
+#define XENITH_DOMAIN_INFO_VCPUS_MAX 2048
+
+/** `xenith_domain_info.valid`: cpupool is known. */
+#define XENITH_DOMAIN_INFO_CPUPOOL 4096
+
+/** `xenith_domain_info.valid`: ssidref is known. */
+#define XENITH_DOMAIN_INFO_SSIDREF 8192
+
+/** `xenith_domain_info.valid`: uuid is known. */
+#define XENITH_DOMAIN_INFO_UUID 16384
+
+/** A connection to a host: reference-counted, usable from any thread. Its domains hold it open. */
+typedef struct xenith_connect xenith_connect;
+
+/**
+ * A domain on a connection, which it holds open: reference-counted, usable from any thread. It is pinned to the domain's uuid
+ * and, where the domain was live, to that life: what acts on a live domain answers `XENITH_ERR_STALE` when that life is over.
+ */
+typedef struct xenith_domain xenith_domain;
+
+/**
+ * A list of domains as they were at one moment. Belongs to the caller, who frees it with `xenith_domain_list_free`. Never
+ * changes; any thread may read it; it does not hold its connection open.
+ */
+typedef struct xenith_domain_list xenith_domain_list;
+
+/**
+ * What went wrong in a call: a status, the road it came from, the errno where there was one, and a sentence. Belongs to the
+ * caller, who frees it with `xenith_error_free`. Never changes; any thread may read it.
+ */
+typedef struct xenith_error xenith_error;
+
+/**
+ * The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers that are not in this
+ * header: treat them as errors.
+ */
+typedef uint32_t xenith_status;
+
+/**
+ * How to open a connection. Start from zeroes: zero and NULL are the defaults, of fields that later versions add too.
+ */
+typedef struct xenith_open_options {
+    /** The longest that a call may take which asks or changes something quick, ms. 0: 10 s. */
+    uint32_t timeout_ms;
+    /**
+     * The longest that a call may take which waits for the host's toolstack (define, create, destroy), ms. 0: 180 s.
+     */
+    uint32_t toolstack_timeout_ms;
+    /**
+     * Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is UTF-8 without a
+     * newline and lives for the call only. It may be called from several threads at once, on any thread that is in
+     * a call on the connection. It must return (no longjmp, no C++ exception), must not call this library, and
+     * may be called until the last reference to the connection and to its domains is released.
+     */
+    void (*log)(void *data, uint32_t level, const char *line);
+    /** Given to `log` as it is. */
+    void *log_data;
+    /** The least important lines that are wanted: one of `XENITH_LOG_*`. 0: `XENITH_LOG_INFO`. */
+    uint32_t log_level;
+    /**
+     * Roads that must not be used, for tests and for hosts with a broken one: bit `1u << XENITH_ROAD_X` for each.
+     */
+    uint32_t without_roads;
+} xenith_open_options;
+
+/**
+ * The host's processors and memory. A field means something only if its bit (`XENITH_NODE_INFO_*`) is set in `valid`.
+ */
+typedef struct xenith_node_info {
+    /** Which fields are known: `XENITH_NODE_INFO_*`. */
+    uint64_t valid;
+    /** All memory, KiB. */
+    uint64_t memory_kib;
+    /** Memory that no domain has, KiB. */
+    uint64_t free_memory_kib;
+    /** Processors that are online. */
+    uint32_t cpus;
+    /** Clock, MHz. */
+    uint32_t mhz;
+    /** NUMA nodes. */
+    uint32_t nodes;
+    /** Sockets per node. */
+    uint32_t sockets;
+    /** Cores per socket. */
+    uint32_t cores;
+    /** Threads per core. */
+    uint32_t threads;
+    /** The machine type, NUL-terminated: "x86_64", "i686", "aarch64". */
+    char machine[32];
+} xenith_node_info;
+
+/**
+ * A domain at one moment. A field means something only if its bit (`XENITH_DOMAIN_INFO_*`) is set in `valid`: what the host
+ * does not tell is absent, not zero.
+ */
+typedef struct xenith_domain_info {
+    /** Which fields are known: `XENITH_DOMAIN_INFO_*`. */
+    uint64_t valid;
+    /** Memory that it has now, KiB. */
+    uint64_t memory_kib;
+    /** The most memory that it may have, KiB. */
+    uint64_t max_memory_kib;
+    /** Processor time used in this life, ns. */
+    uint64_t cpu_time_ns;
+    /** Memory shared with other domains, KiB (Xen 4.0 and later). */
+    uint64_t shared_kib;
+    /** Memory paged out, KiB (Xen 4.2 and later). */
+    uint64_t paged_kib;
+    /** Memory claimed and not yet allocated, KiB (Xen 4.3 and later). */
+    uint64_t outstanding_kib;
+    /** What it does: `XENITH_STATE_*`. */
+    uint32_t state;
+    /** Why: `XENITH_REASON_*`. */
+    uint32_t reason;
+    /** The number of its life, if it is active. */
+    uint32_t id;
+    /** The kind of guest: `XENITH_GUEST_*`. */
+    uint32_t guest_type;
+    /** Vcpus that are online. */
+    uint32_t vcpus_online;
+    /** Vcpus that exist. */
+    uint32_t vcpus_max;
+    /** The cpupool that it runs in (Xen 4.1 and later). */
+    uint32_t cpupool;
+    /** The number of its security label. */
+    uint32_t ssidref;
+    /**
+     * The uuid, in the order in which it is written. Zeroes for domains that were never given one, such as Domain-0.
+     */
+    uint8_t uuid[16];
+} xenith_domain_info;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* ---- The library ----------------------------------------------------------------------------------------- */
+
+/**
+ * The version of the library that the program runs with; `XENITH_VERSION` is the one that it was compiled with.
+ *
+ * Road: none.
+ *
+ * @return major * 1000000 + minor * 1000 + micro
+ */
+uint64_t xenith_library_version(void);
+
+/**
+ * The version of the library that the program runs with, for people.
+ *
+ * Road: none.
+ *
+ * @return "major.minor.micro", which lives as long as the process. Never NULL.
+ */
+const char *xenith_library_version_string(void);
+
+/* ---- Errors and strings ---------------------------------------------------------------------------------- */
+
+/**
+ * The status, which is the one that the call returned.
+ *
+ * Road: none, this reads the object.
+ *
+ * @param error  an error object, or NULL
+ * @return one of `XENITH_ERR_*`; `XENITH_OK` for NULL
+ */
+xenith_status xenith_error_get_status(const struct xenith_error *error);
+
+/**
+ * The road into the host that the error came from.
+ *
+ * Road: none, this reads the object.
+ *
+ * @param error  an error object, or NULL
+ * @return one of `XENITH_ROAD_*`; `XENITH_ROAD_NONE` for NULL
+ */
+uint32_t xenith_error_get_road(const struct xenith_error *error);
+
+/**
+ * The errno of the system call or hypercall that failed.
+ *
+ * Road: none, this reads the object.
+ *
+ * @param error  an error object, or NULL
+ * @return a positive errno; 0 where there was none, and for NULL
+ */
+int32_t xenith_error_get_errno(const struct xenith_error *error);
+
+/**
+ * What happened and what to do next, in one sentence that starts with the road's name where there was a road. For people:
+ * its wording may change in any version.
+ *
+ * Road: none, this reads the object.
+ *
+ * @param error  an error object, or NULL
+ * @return UTF-8 that lives as long as the error object; "no error" for NULL. Never NULL.
+ */
+const char *xenith_error_get_message(const struct xenith_error *error);
+
+/**
+ * Frees an error object.
+ *
+ * Road: none.
+ *
+ * @param error  an error object; NULL does nothing
+ */
+void xenith_error_free(struct xenith_error *error);
+
+/**
+ * Frees a string that a function of this library gave through a `char **`. Strings that are returned as `const char *` are not
+ * freed: each says what it lives with.
+ *
+ * Road: none.
+ *
+ * @param string  such a string; NULL does nothing
+ */
+void xenith_string_free(char *string);
+
+/* ---- Connections ----------------------------------------------------------------------------------------- */
+
+/**
+ * Opens a connection to a host. Nothing is changed on it.
+ *
+ * Road: looks for each road that the URI allows, and keeps those that are there.
+ *
+ * @param uri           the host: "xen:///" or NULL is this one, "xen+sim:///" one that is simulated in this process; README.md
+ *                      lists all forms
+ * @param options       deadlines, log, roads; NULL (with options_size 0) for the defaults
+ * @param options_size  `sizeof *options`
+ * @param flags         0
+ * @param out           receives the connection, released with `xenith_connect_unref`
+ * @param err           receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NO_CONNECT` and `XENITH_ERR_ACCESS_DENIED` name the road, why, and what to do;
+ *         `XENITH_ERR_NOT_SUPPORTED` for a road or a Xen that this version does not know; `XENITH_ERR_TIMEOUT`;
+ *         `XENITH_ERR_INVALID_ARG` for options from a newer header that ask for something
+ */
+xenith_status xenith_connect_open(const char *uri,
+                                  const struct xenith_open_options *options,
+                                  size_t options_size,
+                                  uint64_t flags,
+                                  struct xenith_connect **out,
+                                  struct xenith_error **err);
+
+/**
+ * Takes one more reference to a connection.
+ *
+ * Road: none.
+ *
+ * @param conn  a connection; NULL does nothing
+ * @return `conn`, for convenience
+ */
+struct xenith_connect *xenith_connect_ref(struct xenith_connect *conn);
+
+/**
+ * Releases a reference to a connection. With the last one, and with no domain left that holds it, the connection is closed. In a child
+ * process after fork this frees the child's memory and disturbs the parent in nothing.
+ *
+ * Road: none.
+ *
+ * @param conn  a connection; NULL does nothing
+ */
+void xenith_connect_unref(struct xenith_connect *conn);
+
+/**
+ * The kind of host, by the name that libvirt gives it.
+ *
+ * Road: none.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives "Xen", freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_connect_get_type(const struct xenith_connect *conn,
+                                      uint64_t flags,
+                                      char **out,
+                                      struct xenith_error **err);
+
+/**
+ * The host's name. A simulated host says in it that it is one.
+ *
+ * Road: none on this host.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives the name, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_connect_get_hostname(const struct xenith_connect *conn,
+                                          uint64_t flags,
+                                          char **out,
+                                          struct xenith_error **err);
+
+/**
+ * The URI that the connection was opened with, in full form.
+ *
+ * Road: none.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives the URI, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_connect_get_uri(const struct xenith_connect *conn,
+                                     uint64_t flags,
+                                     char **out,
+                                     struct xenith_error **err);
+
+/**
+ * What the host can do, as libvirt's capabilities XML.
+ *
+ * Road: hypercall.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives the XML, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_connect_get_capabilities(const struct xenith_connect *conn,
+                                              uint64_t flags,
+                                              char **out,
+                                              struct xenith_error **err);
+
+/**
+ * The hypervisor's version.
+ *
+ * Road: hypercall.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives major * 1000000 + minor * 1000 + micro
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_connect_get_version(const struct xenith_connect *conn,
+                                         uint64_t flags,
+                                         uint64_t *out,
+                                         struct xenith_error **err);
+
+/**
+ * The version of the xenith library at the far end of the connection: this one, unless the host is another machine.
+ *
+ * Road: none on this host.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives major * 1000000 + minor * 1000 + micro
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_connect_get_library_version(const struct xenith_connect *conn,
+                                                 uint64_t flags,
+                                                 uint64_t *out,
+                                                 struct xenith_error **err);
+
+/**
+ * The most vcpus that a guest may have.
+ *
+ * Road: none: what Xen allows is a constant of its kind of guest.
+ *
+ * @param conn   a connection
+ * @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh"; NULL for any
+ * @param flags  0
+ * @param out    receives the number
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for one that this host cannot run;
+ *         `XENITH_ERR_CLOSED` after fork
+ */
+xenith_status xenith_connect_get_max_vcpus(const struct xenith_connect *conn,
+                                           const char *kind,
+                                           uint64_t flags,
+                                           uint32_t *out,
+                                           struct xenith_error **err);
+
+/**
+ * The host's processors and memory.
+ *
+ * Road: hypercall.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+ * @param size   `sizeof *info`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_connect_get_node_info(const struct xenith_connect *conn,
+                                           uint64_t flags,
+                                           struct xenith_node_info *info,
+                                           size_t size,
+                                           struct xenith_error **err);
+
+/**
+ * All domains, as one snapshot with id, uuid, name, state and figures of each. Live ones come first, by id.
+ *
+ * Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true; inactive domains from xend. On a
+ * host at rest no round trip is made. A live domain whose name cannot be had is listed without one.
+ *
+ * @param conn   a connection
+ * @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE and INACTIVE: both
+ * @param out    receives the list, freed with `xenith_domain_list_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_connect_list_domains(const struct xenith_connect *conn,
+                                          uint64_t flags,
+                                          struct xenith_domain_list **out,
+                                          struct xenith_error **err);
+
+/**
+ * Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if it is live.
+ *
+ * Road: xenstore with one round trip, so that every change done before the call is seen; then xend, for inactive ones.
+ *
+ * @param conn   a connection
+ * @param name   the name, 1 to 255 bytes
+ * @param flags  0
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain can have; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
+ */
+xenith_status xenith_domain_lookup_by_name(const struct xenith_connect *conn,
+                                           const char *name,
+                                           uint64_t flags,
+                                           struct xenith_domain **out,
+                                           struct xenith_error **err);
+
+/**
+ * Finds a live domain by its id. The handle is pinned to that life.
+ *
+ * Road: hypercall.
+ *
+ * @param conn   a connection
+ * @param id     the id, 0 to 32751
+ * @param flags  0
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
+ */
+xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
+                                         uint32_t id,
+                                         uint64_t flags,
+                                         struct xenith_domain **out,
+                                         struct xenith_error **err);
+
+/**
+ * Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if it is live.
+ *
+ * Road: hypercall; then xend, for inactive ones.
+ *
+ * @param conn   a connection
+ * @param uuid   16 bytes, in the order in which they are written
+ * @param flags  0
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
+ */
+xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
+                                           const uint8_t *uuid,
+                                           uint64_t flags,
+                                           struct xenith_domain **out,
+                                           struct xenith_error **err);
+
+/**
+ * Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its life if it is live.
+ *
+ * Road: hypercall; then xend, for inactive ones.
+ *
+ * @param conn   a connection
+ * @param uuid   32 hexadecimal digits, with or without dashes
+ * @param flags  0
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
+ */
+xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *conn,
+                                                  const char *uuid,
+                                                  uint64_t flags,
+                                                  struct xenith_domain **out,
+                                                  struct xenith_error **err);
+
+/**
+ * Makes a domain persistent, or replaces its configuration. It is not started. The uuid decides which domain is meant: without one
+ * in the XML, the persistent domain of that name, else a new one.
+ *
+ * Road: xend.
+ *
+ * @param conn   a connection
+ * @param xml    domain XML, UTF-8
+ * @param flags  0
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
+ *         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
+ *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
+                                       const char *xml,
+                                       uint64_t flags,
+                                       struct xenith_domain **out,
+                                       struct xenith_error **err);
+
+/**
+ * Starts a domain that exists until its life ends. When a step fails, what was made is destroyed again.
+ *
+ * Road: xend.
+ *
+ * @param conn   a connection
+ * @param xml    domain XML, UTF-8
+ * @param flags  0 or `XENITH_CREATE_PAUSED`
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
+ *         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
+ *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_create_xml(const struct xenith_connect *conn,
+                                       const char *xml,
+                                       uint64_t flags,
+                                       struct xenith_domain **out,
+                                       struct xenith_error **err);
+
+/* ---- Domains --------------------------------------------------------------------------------------------- */
+
+/**
+ * Takes one more reference to a domain.
+ *
+ * Road: none.
+ *
+ * @param dom  a domain; NULL does nothing
+ * @return `dom`, for convenience
+ */
+struct xenith_domain *xenith_domain_ref(struct xenith_domain *dom);
+
+/**
+ * Releases a reference to a domain; with the last one, its reference to the connection. The domain itself goes on.
+ *
+ * Road: none.
+ *
+ * @param dom  a domain; NULL does nothing
+ */
+void xenith_domain_unref(struct xenith_domain *dom);
+
+/**
+ * The connection that the domain belongs to.
+ *
+ * Road: none.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives the connection: a reference of the caller's own, released with `xenith_connect_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_domain_get_connect(const struct xenith_domain *dom,
+                                        uint64_t flags,
+                                        struct xenith_connect **out,
+                                        struct xenith_error **err);
+
+/**
+ * The domain's name now.
+ *
+ * Road: xenstore (live), xend (inactive).
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives the name, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_name(const struct xenith_domain *dom,
+                                     uint64_t flags,
+                                     char **out,
+                                     struct xenith_error **err);
+
+/**
+ * The uuid.
+ *
+ * Road: none, the handle is pinned to it.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 16 bytes, in the order in which a uuid is written
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_domain_get_uuid(const struct xenith_domain *dom,
+                                     uint64_t flags,
+                                     uint8_t *out,
+                                     struct xenith_error **err);
+
+/**
+ * The uuid as text.
+ *
+ * Road: none, the handle is pinned to it.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 32 lower-case hexadecimal digits with dashes, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
+ */
+xenith_status xenith_domain_get_uuid_string(const struct xenith_domain *dom,
+                                            uint64_t flags,
+                                            char **out,
+                                            struct xenith_error **err);
+
+/**
+ * The id: the number of the domain's life now.
+ *
+ * Road: hypercall.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives the id
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when the domain is not active, so has none; `XENITH_ERR_NOT_FOUND` when it is gone;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_id(const struct xenith_domain *dom,
+                                   uint64_t flags,
+                                   uint32_t *out,
+                                   struct xenith_error **err);
+
+/**
+ * The kind of guest, as domain XML names it.
+ *
+ * Road: hypercall (live), xend (inactive).
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives "linux" (PV), "hvm" or "xenpvh", freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_os_type(const struct xenith_domain *dom,
+                                        uint64_t flags,
+                                        char **out,
+                                        struct xenith_error **err);
+
+/**
+ * What the domain does, and why.
+ *
+ * Road: hypercall (live), xend (inactive).
+ *
+ * @param dom     a domain
+ * @param flags   0
+ * @param state   receives one of `XENITH_STATE_*`
+ * @param reason  receives one of `XENITH_REASON_*`; may be NULL
+ * @param err     receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_state(const struct xenith_domain *dom,
+                                      uint64_t flags,
+                                      uint32_t *state,
+                                      uint32_t *reason,
+                                      struct xenith_error **err);
+
+/**
+ * Id, uuid, state and figures.
+ *
+ * Road: hypercall, one (live); xend (inactive).
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+ * @param size   `sizeof *info`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND` when the domain is gone;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_info(const struct xenith_domain *dom,
+                                     uint64_t flags,
+                                     struct xenith_domain_info *info,
+                                     size_t size,
+                                     struct xenith_error **err);
+
+/**
+ * Its domain XML: as it runs, or as it would start next.
+ *
+ * Road: xend; a live domain's console and VNC port come from xenstore.
+ *
+ * @param dom    a domain
+ * @param flags  0 or `XENITH_XML_INACTIVE`
+ * @param out    receives the XML, freed with `xenith_string_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_xml(const struct xenith_domain *dom,
+                                    uint64_t flags,
+                                    char **out,
+                                    struct xenith_error **err);
+
+/**
+ * Whether the domain has a life now.
+ *
+ * Road: hypercall.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 1 or 0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_is_active(const struct xenith_domain *dom,
+                                      uint64_t flags,
+                                      uint32_t *out,
+                                      struct xenith_error **err);
+
+/**
+ * Whether the host remembers the domain when it is not running.
+ *
+ * Road: xend's folder of managed domains.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 1 or 0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` or `XENITH_ERR_ACCESS_DENIED` where it cannot be told (a running domain of another
+ *         machine's xend); `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_is_persistent(const struct xenith_domain *dom,
+                                          uint64_t flags,
+                                          uint32_t *out,
+                                          struct xenith_error **err);
+
+/**
+ * Starts an inactive persistent domain. The handle is then pinned to the new life.
+ *
+ * Road: xend.
+ *
+ * @param dom    a domain
+ * @param flags  0 or `XENITH_CREATE_PAUSED`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when it is gone;
+ *         `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such disk); `XENITH_ERR_NOT_SUPPORTED` on a host
+ *         without a toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_create(const struct xenith_domain *dom,
+                                   uint64_t flags,
+                                   struct xenith_error **err);
+
+/**
+ * Forgets an inactive persistent domain.
+ *
+ * Road: xend.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then); `XENITH_ERR_NOT_FOUND`;
+ *         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_undefine(const struct xenith_domain *dom,
+                                     uint64_t flags,
+                                     struct xenith_error **err);
+
+/**
+ * Stops a live domain's vcpus until `xenith_domain_resume`.
+ *
+ * Road: xend; hypercall on a host without a toolstack.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
+ *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_suspend(const struct xenith_domain *dom,
+                                    uint64_t flags,
+                                    struct xenith_error **err);
+
+/**
+ * Lets a paused domain's vcpus go on.
+ *
+ * Road: xend; hypercall on a host without a toolstack.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
+ *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_resume(const struct xenith_domain *dom,
+                                   uint64_t flags,
+                                   struct xenith_error **err);
+
+/**
+ * Asks the guest to power off. Returns when it was asked: a guest may take its time, or not listen.
+ *
+ * Road: xend; xenstore on a host without a toolstack.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
+ *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_shutdown(const struct xenith_domain *dom,
+                                     uint64_t flags,
+                                     struct xenith_error **err);
+
+/**
+ * Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look it up again.
+ *
+ * Road: xend; xenstore on a host without a toolstack.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
+ *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_reboot(const struct xenith_domain *dom,
+                                   uint64_t flags,
+                                   struct xenith_error **err);
+
+/**
+ * Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is then inactive, a transient one
+ * gone.
+ *
+ * Road: xend; hypercall on a host without a toolstack.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
+ *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_destroy(const struct xenith_domain *dom,
+                                    uint64_t flags,
+                                    struct xenith_error **err);
+
+/* ---- Lists of domains ------------------------------------------------------------------------------------ */
+
+/**
+ * How many domains are in a list.
+ *
+ * Road: none, this reads the list.
+ *
+ * @param list  a list, or NULL
+ * @return the number of rows; 0 for NULL
+ */
+size_t xenith_domain_list_count(const struct xenith_domain_list *list);
+
+/**
+ * The name of a row's domain.
+ *
+ * Road: none, this reads the list.
+ *
+ * @param list   a list
+ * @param index  the row, from 0
+ * @param out    receives the name, UTF-8, which lives as long as the list; NULL for a domain that has none yet or any more
+ *               (half made, or being torn down) or whose name could not be read
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
+ */
+xenith_status xenith_domain_list_get_name(const struct xenith_domain_list *list,
+                                          size_t index,
+                                          const char **out,
+                                          struct xenith_error **err);
+
+/**
+ * Id, uuid, state and figures of a row's domain.
+ *
+ * Road: none, this reads the list.
+ *
+ * @param list   a list
+ * @param index  the row, from 0
+ * @param info   receives the figures
+ * @param size   `sizeof *info`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL, an index beyond the end, or an impossible size
+ */
+xenith_status xenith_domain_list_get_info(const struct xenith_domain_list *list,
+                                          size_t index,
+                                          struct xenith_domain_info *info,
+                                          size_t size,
+                                          struct xenith_error **err);
+
+/**
+ * Frees a list and the names in it.
+ *
+ * Road: none.
+ *
+ * @param list  a list; NULL does nothing
+ */
+void xenith_domain_list_free(struct xenith_domain_list *list);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* XENITH_H */
+
+

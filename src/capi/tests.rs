@@ -1,0 +1,1 @@
+//! The border as Rust sees it.
