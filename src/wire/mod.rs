@@ -2,5 +2,5 @@
 
 pub mod port;
 pub mod sexpr;
-pub mod xenstore;
 pub mod xend_http;
+pub mod xenstore;
