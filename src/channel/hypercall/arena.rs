@@ -1,0 +1,246 @@
+//! Buffers that a hypercall may point into.
+//!
+//! Xen reads and writes a caller's memory by its virtual addresses, at a moment when nothing can be paged in: a page that is
+//! swapped out, or shared with a forked child and not yet copied, is EFAULT. So requests and answers live in anonymous pages that are
+//! locked, kept out of children, and written to once so that they are this process's own. (The kernel's own buffers,
+//! /dev/xen/hypercall from Linux 4.18 on, will be another way to make a [`Buffer`]; without them the kernel may still move a page
+//! at the wrong moment, which the caller of this module meets by asking again.)
+//!
+//! `unsafe` here: mmap and its relatives, and a slice over the pages that they gave.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::log::{Level, Log};
+use crate::wire::port::Memory;
+
+/// The pool belongs to the process that this one was forked from. No errno of Xen's.
+pub(super) const FORKED: i32 = libc::ENOTCONN;
+
+/// Buffers of one size, lent to one hypercall at a time. Empty-handed, it makes another; a few are kept.
+#[derive(Debug)]
+pub(super) struct Pool {
+    size: usize,
+    idle: Mutex<Vec<Buffer>>,
+    epoch: u32,
+    log: Log,
+    said_unlocked: AtomicBool,
+}
+
+impl Pool {
+    /// A pool of buffers of at least `size` bytes, of which up to `keep` wait for use. The first is made now.
+    pub(super) fn new(size: usize, keep: usize, log: &Log) -> io::Result<Self> {
+        let pool = Pool {
+            size,
+            idle: Mutex::new(Vec::with_capacity(keep)),
+            epoch: fork_epoch(),
+            log: log.clone(),
+            said_unlocked: AtomicBool::new(false),
+        };
+        pool.give_back(pool.make()?);
+        Ok(pool)
+    }
+
+    /// Lends a buffer to `use_it`. The pool's lock is not held meanwhile. Errors are an errno, as a hypercall's are:
+    /// [`FORKED`] in a forked child, and mmap's.
+    pub(super) fn with<R>(&self, use_it: impl FnOnce(&mut Buffer) -> R) -> Result<R, i32> {
+        if fork_epoch() != self.epoch {
+            return Err(FORKED);
+        }
+        let idle = self.idle.lock().pop();
+        let mut buffer = match idle {
+            Some(buffer) => buffer,
+            None => self.make().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOMEM))?,
+        };
+        let result = use_it(&mut buffer);
+        self.give_back(buffer);
+        Ok(result)
+    }
+
+    fn make(&self) -> io::Result<Buffer> {
+        let buffer = Buffer::new(self.size)?;
+        if let Some(error) = &buffer.unlocked
+            && !self.said_unlocked.swap(true, Ordering::Relaxed)
+        {
+            self.log.say(
+                Level::Warning,
+                format_args!(
+                    "cannot lock {} bytes of memory ({error}): hypercalls may fail under memory pressure; raise RLIMIT_MEMLOCK",
+                    self.size
+                ),
+            );
+        }
+        Ok(buffer)
+    }
+
+    fn give_back(&self, buffer: Buffer) {
+        let mut idle = self.idle.lock();
+        if idle.len() < idle.capacity() {
+            idle.push(buffer);
+        }
+    }
+}
+
+/// Whole pages, zeroed at first.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    base: NonNull<u8>,
+    len: usize,
+    epoch: u32,
+    /// Why it could not be locked.
+    unlocked: Option<io::Error>,
+}
+
+// SAFETY: the pages belong to this value alone; the pointer is as good in one thread as in another.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    fn new(size: usize) -> io::Result<Self> {
+        let epoch = fork_epoch();
+        let len = size.max(1).next_multiple_of(page_size());
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice.
+        let pages = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        let base = match NonNull::new(pages.cast::<u8>()) {
+            Some(base) if pages != libc::MAP_FAILED => base,
+            _ => return Err(io::Error::last_os_error()),
+        };
+        let mut buffer = Buffer { base, len, epoch, unlocked: None };
+        // Before anything is locked: a child that forks in between must not share these pages. A kernel without the advice
+        // (before 2.6.16) runs no Xen that this library knows, so its failure has no meaning of its own.
+        // SAFETY: the mapping made above.
+        unsafe { libc::madvise(pages, len, libc::MADV_DONTFORK) };
+        // SAFETY: the mapping made above.
+        if unsafe { libc::mlock(pages, len) } != 0 {
+            buffer.unlocked = Some(io::Error::last_os_error());
+        }
+        buffer.touch();
+        Ok(buffer)
+    }
+
+    /// Writes to each page, so that it is present and this process's own.
+    pub(super) fn touch(&mut self) {
+        let step = page_size();
+        for page in self.bytes().chunks_mut(step) {
+            if let Some(byte) = page.first_mut() {
+                let address = ptr::from_mut(byte);
+                // SAFETY: `address` comes from a valid reference; volatile, so that the write of an unchanged value happens.
+                unsafe { address.write_volatile(address.read_volatile()) };
+            }
+        }
+    }
+
+    /// All of it.
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: `len` bytes at `base` are mapped for as long as `self`, initialized (zero at first), and borrowed from nowhere else.
+        unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
+    }
+
+    /// Where it stands.
+    pub(super) fn address(&self) -> u64 {
+        // Xen and the kernel write through this number, so it must count as exposed.
+        self.base.as_ptr().expose_provenance() as u64
+    }
+
+    /// As a hypercall sees it.
+    pub(super) fn memory(&mut self) -> Memory<'_> {
+        Memory::new(self.address(), self.bytes())
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // In a forked child these addresses are free or somebody else's by now (MADV_DONTFORK).
+        if fork_epoch() == self.epoch {
+            // SAFETY: mapped by `new` with this length, and nobody can reach it any more.
+            unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+        }
+    }
+}
+
+/// How many forks lie between this process and the first one that asked. Cheaper than getpid, which is a system call.
+fn fork_epoch() -> u32 {
+    static EPOCH: AtomicU32 = AtomicU32::new(0);
+    static REGISTERED: Once = Once::new();
+    extern "C" fn in_child() {
+        EPOCH.fetch_add(1, Ordering::Relaxed);
+    }
+    REGISTERED.call_once(|| {
+        // SAFETY: the handler only touches an atomic, and the library is never unloaded (-z nodelete). It fails only for lack of
+        // memory; the connection's own check of the process id stands before this one.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+    EPOCH.load(Ordering::Relaxed)
+}
+
+fn page_size() -> usize {
+    // SAFETY: no preconditions.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_whole_pages_and_are_used_again() {
+        let pool = Pool::new(10, 2, &Log::default()).unwrap();
+        let first = pool
+            .with(|buffer| {
+                assert_eq!(buffer.bytes().len(), page_size());
+                assert!(buffer.bytes().iter().all(|&byte| byte == 0));
+                assert_eq!(buffer.address() % page_size() as u64, 0);
+                buffer.address()
+            })
+            .unwrap();
+        assert_eq!(pool.with(|buffer| buffer.address()).unwrap(), first);
+    }
+
+    #[test]
+    fn callers_at_the_same_time_have_buffers_of_their_own() {
+        let pool = Pool::new(4096, 1, &Log::default()).unwrap();
+        let (one, two) = pool
+            .with(|outer| {
+                let inner = pool.with(|inner| inner.address()).unwrap();
+                (outer.address(), inner)
+            })
+            .unwrap();
+        assert_ne!(one, two);
+        assert_eq!(pool.idle.lock().len(), 1, "no more than one is kept");
+    }
+
+    #[test]
+    fn a_forked_child_is_refused_and_can_drop_the_pool() {
+        let pool = Pool::new(4096, 1, &Log::default()).unwrap();
+        // SAFETY: the child calls nothing that could wait for another thread's lock, and leaves with _exit.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            let refused = pool.with(|_| ()) == Err(FORKED);
+            // Its own allocator is copied in whatever state other threads left it: forget rather than free the list.
+            if let Some(mut idle) = pool.idle.try_lock() {
+                idle.pop();
+            }
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes, and `child` is this process's child.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!((waited, status), (child, 0));
+        assert!(pool.with(|_| ()).is_ok());
+    }
+}

@@ -1,0 +1,106 @@
+//! Which Xen is it? At most four hypercalls.
+//!
+//! `xen_version` needs no privilege and no interface version: it names the release, and the release names a row of
+//! [`GENERATIONS`]. That is a guess (a vendor's build can differ), so both interfaces are then probed with requests that change
+//! nothing and mean the same in every version. Xen answers EACCES to a wrong interface version.
+
+use super::door::Door;
+use super::errors::refused;
+use crate::error::{Error, Result, Road, Status};
+use crate::log::{Level, Log};
+use crate::model::XenVersion;
+use crate::wire::hypercall::generation::{known, release};
+use crate::wire::hypercall::{
+    Domctl, DomctlCall, GENERATIONS, Generation, Sysctl, VersionOp,
+    errno::{EACCES, ENOSYS, EPERM},
+};
+
+/// Finds out the release and the generation. Errors: see [`super::Hypervisor::open`].
+pub(super) fn detect(door: &Door, log: &Log) -> Result<(XenVersion, &'static Generation)> {
+    let number = door.version().map_err(no_version)?;
+    let half = |shift: u32| u16::try_from(number >> shift & 0xffff).unwrap_or(0);
+    let extra = door.version_text(VersionOp::ExtraVersion).map_err(no_version)?;
+    let version = XenVersion { major: half(16), minor: half(0), extra };
+
+    let row = Generation::nearest(&version).ok_or_else(|| {
+        unsupported(format!(
+            "Xen {version} is too old for this version of xenith, which knows Xen {}",
+            known()
+        ))
+    })?;
+    probe(door, row).map_err(|probed| probed.explain(&version, row))?;
+    if Generation::of(&version).is_none() {
+        log.say(
+            Level::Warning,
+            format_args!("Xen {version} is unknown, but it speaks the interface of Xen {row}; using that"),
+        );
+    }
+    log.say(
+        Level::Info,
+        format_args!("Xen {version}: domctl version {:#x}, sysctl version {:#x}", row.domctl, row.sysctl),
+    );
+    Ok((version, row))
+}
+
+/// A probe that failed: of which interface, and how.
+struct Probed {
+    interface: &'static str,
+    version: u32,
+    errno: i32,
+}
+
+/// Asks both interfaces of `row` something harmless: the scheduler's number, and Domain-0's first vcpu.
+fn probe(door: &Door, row: &Generation) -> Result<(), Probed> {
+    let vcpu = DomctlCall { domain: 0, op: Domctl::GetVcpuInfo { vcpu: 0 } };
+    door.sysctl(row.sysctl, Sysctl::SchedId, |_| ()).map_err(|errno| Probed {
+        interface: "sysctl",
+        version: row.sysctl,
+        errno,
+    })?;
+    door.domctl(row.domctl, vcpu, |_| ()).map_err(|errno| Probed {
+        interface: "domctl",
+        version: row.domctl,
+        errno,
+    })
+}
+
+impl Probed {
+    fn explain(self, version: &XenVersion, row: &Generation) -> Error {
+        let Probed { interface, version: asked, errno } = self;
+        let newest = GENERATIONS.last().is_some_and(|newest| newest.before <= release(version));
+        let message = match errno {
+            // Newer Xens look at the version first, older ones at the caller's rights first: EPERM is always about rights.
+            EPERM => return refused(format_args!("asking Xen {version}"), errno),
+            EACCES if Generation::of(version).is_some() => format!(
+                "Xen {version} refuses {interface} version {asked:#x}, which Xen {row} has: either it was built with another \
+                 interface, or this domain may not use it (run as root in dom0; see the XSM policy)"
+            ),
+            EACCES if newest => format!(
+                "Xen {version} is newer than this version of xenith, which knows Xen {} and {interface} version {asked:#x} \
+                 at most; a newer xenith is needed",
+                known()
+            ),
+            EACCES => format!(
+                "Xen {version} speaks an interface that this version of xenith does not know ({interface} is not version \
+                 {asked:#x}); it knows Xen {}",
+                known()
+            ),
+            ENOSYS => format!("Xen {version} was built without {interface}"),
+            _ => {
+                return refused(
+                    format_args!("asking Xen {version} with {interface} version {asked:#x}"),
+                    errno,
+                );
+            }
+        };
+        unsupported(message).with_errno(errno)
+    }
+}
+
+fn unsupported(message: String) -> Error {
+    Error::new(Status::NotSupported, message).on(Road::Hypercall)
+}
+
+fn no_version(errno: i32) -> Error {
+    refused("asking for Xen's version", errno)
+}

@@ -1,0 +1,161 @@
+//! One hypercall: borrow a buffer, encode, call, decode, give back.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use once_cell::sync::OnceCell;
+
+use super::arena::{Buffer, Pool};
+use crate::error::{Error, Result, Road, Status};
+use crate::log::Log;
+use crate::wire::hypercall::request::{DOMCTL_SIZE, SYSCTL_SIZE};
+use crate::wire::hypercall::{DomctlCall, ListCall, Sysctl, VersionOp, errno, number, request};
+use crate::wire::port::Hypercall;
+
+/// Where a list's records begin in its buffer: behind the request, aligned for their widest field.
+const RECORDS_AT: usize = SYSCTL_SIZE.next_multiple_of(64);
+
+/// Requests without a list fit one page.
+const SMALL: usize = 4096;
+/// Small buffers that wait for use: as many as threads are likely to ask at once.
+const SMALL_KEPT: usize = 16;
+/// Buffers for lists that wait for use; each holds more than 100 KiB of locked memory.
+const LISTS_KEPT: usize = 2;
+
+/// How often a call is repeated that found its memory unreachable; see [`super::arena`].
+const EFAULT_RETRIES: u32 = 2;
+
+/// The way to the hypervisor. Its results are Xen's: a value, or an errno.
+pub(super) struct Door {
+    port: Arc<dyn Hypercall>,
+    small: Pool,
+    lists: OnceCell<Pool>,
+    calls: AtomicU64,
+    log: Log,
+}
+
+impl Door {
+    pub(super) fn new(port: Arc<dyn Hypercall>, log: &Log) -> Result<Self> {
+        let small = Pool::new(SMALL, SMALL_KEPT, log).map_err(|error| no_memory(&error))?;
+        Ok(Door { port, small, lists: OnceCell::new(), calls: AtomicU64::new(0), log: log.clone() })
+    }
+
+    /// Makes the buffers for lists, with room for `bytes` of records. Without it there is no [`Door::list`].
+    pub(super) fn reserve_list(&self, bytes: usize) -> Result<()> {
+        let make = || Pool::new(RECORDS_AT + bytes, LISTS_KEPT, &self.log);
+        self.lists.get_or_try_init(make).map(|_| ()).map_err(|error| no_memory(&error))
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// A domctl; `read` sees the request's bytes after a call that succeeded.
+    pub(super) fn domctl<R>(
+        &self,
+        version: u32,
+        call: DomctlCall,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, i32> {
+        self.small.with(|buffer| {
+            self.call(number::DOMCTL, buffer, |address, bytes| {
+                if let Some((request, _)) = bytes.split_first_chunk_mut::<DOMCTL_SIZE>() {
+                    call.encode(version, request);
+                }
+                [address, 0, 0, 0, 0]
+            })?;
+            Ok(read(buffer.bytes()))
+        })?
+    }
+
+    /// A sysctl without a list; as [`Door::domctl`].
+    pub(super) fn sysctl<R>(
+        &self,
+        version: u32,
+        call: Sysctl,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, i32> {
+        self.small.with(|buffer| {
+            self.sysctl_in(buffer, version, |_| call)?;
+            Ok(read(buffer.bytes()))
+        })?
+    }
+
+    /// One list call: room for `room` records, from domain `first` on. `read` is given their number and their bytes.
+    pub(super) fn list<R>(
+        &self,
+        version: u32,
+        first: u16,
+        room: usize,
+        read: impl FnOnce(usize, &[u8]) -> R,
+    ) -> Result<R, i32> {
+        let max = u32::try_from(room).map_err(|_| errno::EINVAL)?;
+        self.lists.get().ok_or(errno::ENOMEM)?.with(|buffer| {
+            self.sysctl_in(buffer, version, |address| {
+                Sysctl::GetDomainInfoList(ListCall { first, max, buffer: address + RECORDS_AT as u64 })
+            })?;
+            let bytes = buffer.bytes();
+            // More than there was room for cannot have been written: what is there is checked as it is decoded.
+            let count =
+                request::num_domains(bytes).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+            Ok(read(count.min(room), bytes.get(RECORDS_AT..).unwrap_or_default()))
+        })?
+    }
+
+    /// `xen_version`'s number: major << 16 | minor.
+    pub(super) fn version(&self) -> Result<i64, i32> {
+        self.small.with(|buffer| {
+            self.call(number::XEN_VERSION, buffer, |_, _| [VersionOp::Version as u64, 0, 0, 0, 0])
+        })?
+    }
+
+    /// One of `xen_version`'s texts. Older Xens leave garbage after its NUL.
+    pub(super) fn version_text(&self, op: VersionOp) -> Result<String, i32> {
+        self.small.with(|buffer| {
+            self.call(number::XEN_VERSION, buffer, |address, bytes| {
+                // A NUL of our own at the end, should Xen write none.
+                bytes.iter_mut().take(op.buffer_size() + 1).for_each(|byte| *byte = 0);
+                [op as u64, address, 0, 0, 0]
+            })?;
+            let text = buffer.bytes().split(|&byte| byte == 0).next().unwrap_or_default();
+            Ok(String::from_utf8_lossy(text).trim_end().to_owned())
+        })?
+    }
+
+    fn sysctl_in(&self, buffer: &mut Buffer, version: u32, call: impl Fn(u64) -> Sysctl) -> Result<i64, i32> {
+        self.call(number::SYSCTL, buffer, |address, bytes| {
+            if let Some((request, _)) = bytes.split_first_chunk_mut::<SYSCTL_SIZE>() {
+                call(address).encode(version, request);
+            }
+            [address, 0, 0, 0, 0]
+        })
+    }
+
+    /// Lets `fill` write the request and name the arguments, and calls. What is asked again after EFAULT is written anew; that is safe for
+    /// every operation here, because a request that Xen could not read did nothing, and only reads are answered in memory.
+    fn call(
+        &self,
+        op: u64,
+        buffer: &mut Buffer,
+        fill: impl Fn(u64, &mut [u8]) -> [u64; 5],
+    ) -> Result<i64, i32> {
+        let mut retries = 0;
+        loop {
+            let args = fill(buffer.address(), buffer.bytes());
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            match self.port.call(op, args, &mut buffer.memory()) {
+                Err(errno::EFAULT) if retries < EFAULT_RETRIES => {
+                    retries += 1;
+                    buffer.touch();
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+fn no_memory(error: &io::Error) -> Error {
+    let message = format!("cannot get memory for hypercalls: {error}");
+    Error { errno: error.raw_os_error(), ..Error::new(Status::NoMemory, message).on(Road::Hypercall) }
+}

@@ -1,0 +1,121 @@
+//! The kernel's door to the hypervisor: an ioctl on the privcmd device that passes a hypercall through.
+//!
+//! `unsafe` here: that ioctl.
+#![allow(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, Road, Status};
+use crate::log::{Level, Log};
+use crate::wire::port::{Hypercall, Memory};
+
+/// The device, in the kernel since Linux 3.3; before that, and without udev, xenfs has it.
+const DEVICES: [&str; 2] = ["/dev/xen/privcmd", "/proc/xen/privcmd"];
+
+/// IOCTL_PRIVCMD_HYPERCALL (linux/include/uapi/xen/privcmd.h): `_IOC(_IOC_NONE, 'P', 0, 48)`.
+const IOCTL_HYPERCALL: libc::Ioctl = 0x0030_5000;
+
+/// `struct privcmd_hypercall`.
+#[repr(C)]
+struct Request {
+    op: u64,
+    args: [u64; 5],
+}
+
+/// An open privcmd device.
+#[derive(Debug)]
+pub(super) struct Privcmd {
+    device: File,
+}
+
+impl Privcmd {
+    /// Opens `path`, or the first of the usual devices that is there.
+    pub(super) fn open(path: Option<&Path>, log: &Log) -> Result<Self> {
+        let candidates: Vec<PathBuf> = match path {
+            Some(path) => vec![path.into()],
+            None => DEVICES.iter().map(PathBuf::from).collect(),
+        };
+        let mut missing: Option<(PathBuf, io::Error)> = None;
+        for path in candidates {
+            let opened = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(&path);
+            match opened {
+                Ok(device) => {
+                    log.say(Level::Info, format_args!("hypercalls through {}", path.display()));
+                    return Ok(Privcmd { device });
+                }
+                Err(error) if is_missing(&error) => {
+                    missing.get_or_insert((path, error));
+                }
+                Err(error) => return Err(cannot_open(&path, &error)),
+            }
+        }
+        // The first one is the one to expect.
+        Err(missing.map_or_else(
+            || Error::new(Status::Internal, "no privcmd device to try").on(Road::Hypercall),
+            |(path, error)| cannot_open(&path, &error),
+        ))
+    }
+}
+
+impl Hypercall for Privcmd {
+    fn call(&self, op: u64, args: [u64; 5], memory: &mut Memory<'_>) -> Result<i64, i32> {
+        let mut request = Request { op, args };
+        // Xen reads and writes the memory behind the compiler's back.
+        std::hint::black_box(memory.bytes().as_mut_ptr());
+        // SAFETY: `request` is the structure that this ioctl reads. The addresses in it and in the request proper lie in `memory`, which
+        // is borrowed for the whole call, so whatever Xen writes there it writes into memory that is ours to lend. A device that is
+        // not privcmd refuses the ioctl.
+        let result = unsafe { libc::ioctl(self.device.as_raw_fd(), IOCTL_HYPERCALL, &raw mut request) };
+        std::hint::black_box(memory.bytes().as_mut_ptr());
+        if result >= 0 {
+            return Ok(result.into());
+        }
+        Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENXIO | libc::ENODEV))
+}
+
+fn cannot_open(path: &Path, error: &io::Error) -> Error {
+    let (status, advice) = match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => {
+            (Status::AccessDenied, "run as root, or get the right to open it")
+        }
+        _ if is_missing(error) => (
+            Status::NoConnect,
+            "is this a Xen dom0? If it is, load the module xen-privcmd (or mount xenfs on /proc/xen)",
+        ),
+        _ => (Status::NoConnect, "is this a Xen dom0?"),
+    };
+    let message = format!("cannot open {}: {error}; {advice}", path.display());
+    Error { errno: error.raw_os_error(), ..Error::new(status, message).on(Road::Hypercall) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_xen_is_told_what_is_missing() {
+        let error = Privcmd::open(Some(Path::new("/nonexistent/privcmd")), &Log::default()).unwrap_err();
+        assert_eq!(
+            (error.status, error.road, error.errno),
+            (Status::NoConnect, Road::Hypercall, Some(libc::ENOENT))
+        );
+        assert!(error.message.contains("/nonexistent/privcmd") && error.message.contains("dom0"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_device_refuses_the_call() {
+        let privcmd = Privcmd::open(Some(Path::new("/dev/null")), &Log::default()).unwrap();
+        let mut bytes = [0; 64];
+        let answer = privcmd.call(17, [0; 5], &mut Memory::new(0x1000, &mut bytes));
+        assert_eq!(answer, Err(libc::ENOTTY));
+    }
+}

@@ -1,0 +1,68 @@
+//! Control hypercalls as bytes: what a toolstack asks the hypervisor, and what it answers, for every generation.
+//!
+//! Xen breaks these structures with nearly every release and tells generations apart by an interface version in each
+//! request. What differs is data here: [`generation`] has one row per run of releases, [`layout`] one table per structure with a
+//! column per generation, and there is one encoder and decoder over them ([`request`], [`domain`], [`physinfo`]). Both ends
+//! of the road use them: the near end encodes requests and decodes replies, the far end the reverse.
+//!
+//! The facts come from Xen's public headers (xen/include/public: xen.h, version.h, domctl.h, sysctl.h), compiled for each
+//! release, and were seen again in the answers of real hypervisors (tests/hypercall_recordings.rs).
+
+pub mod domain;
+pub mod generation;
+pub mod layout;
+pub mod physinfo;
+pub mod request;
+
+pub use domain::DomainRecord;
+pub use generation::{GENERATIONS, Generation, Release};
+pub use physinfo::PhysInfo;
+pub use request::{Domctl, DomctlCall, ListCall, Refusal, Sysctl, VcpuInfo, VersionOp};
+
+/// Numbers of hypercalls (public/xen.h, `__HYPERVISOR_*`).
+pub mod number {
+    /// `xen_version(cmd, ptr)`.
+    pub const XEN_VERSION: u64 = 17;
+    /// `sysctl(ptr)`.
+    pub const SYSCTL: u64 = 35;
+    /// `domctl(ptr)`.
+    pub const DOMCTL: u64 = 36;
+}
+
+/// Errors as Xen returns them (public/errno.h); the numbers are Linux's.
+pub mod errno {
+    /// No right to do this.
+    pub const EPERM: i32 = 1;
+    /// No such domain.
+    pub const ESRCH: i32 = 3;
+    /// Ask again: the operation is not finished.
+    pub const EAGAIN: i32 = 11;
+    /// Out of memory.
+    pub const ENOMEM: i32 = 12;
+    /// The request carries the wrong interface version; or a security policy denies it.
+    pub const EACCES: i32 = 13;
+    /// An address cannot be read or written.
+    pub const EFAULT: i32 = 14;
+    /// It cannot be changed any more.
+    pub const EBUSY: i32 = 16;
+    /// It exists already.
+    pub const EEXIST: i32 = 17;
+    /// Nonsense.
+    pub const EINVAL: i32 = 22;
+    /// No such operation.
+    pub const ENOSYS: i32 = 38;
+    /// The pause count is full (4.6 and later).
+    pub const EOVERFLOW: i32 = 75;
+    /// The pause count is full (4.2.5 to 4.5).
+    pub const EUSERS: i32 = 87;
+    /// Not on this machine, or not with these arguments.
+    pub const EOPNOTSUPP: i32 = 95;
+}
+
+/// Bytes in a page of the figures that Xen gives, on every architecture.
+pub const PAGE_SIZE: u64 = 4096;
+
+/// KiB in `pages` pages; saturates.
+pub fn pages_to_kib(pages: u64) -> u64 {
+    pages.saturating_mul(PAGE_SIZE / 1024)
+}

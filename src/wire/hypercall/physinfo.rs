@@ -1,0 +1,165 @@
+//! The host's processors and memory: what physinfo answers.
+
+use super::layout::{Layout, physinfo as at};
+use super::pages_to_kib;
+use crate::model::NodeInfo;
+
+/// The answer; what a generation does not tell is None.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PhysInfo {
+    /// Threads of a core.
+    pub threads_per_core: u32,
+    /// Cores of a socket.
+    pub cores_per_socket: u32,
+    /// Processors online.
+    pub cpus: u32,
+    /// The highest possible processor's number.
+    pub max_cpu_id: Option<u32>,
+    /// NUMA nodes.
+    pub nodes: u32,
+    /// Clock, kHz.
+    pub cpu_khz: u32,
+    /// Pages of memory.
+    pub total_pages: u64,
+    /// Pages that are free.
+    pub free_pages: u64,
+    /// Freed pages that are still to be scrubbed.
+    pub scrub_pages: u64,
+    /// Pages claimed and not yet given (4.3 and later).
+    pub outstanding_pages: Option<u64>,
+    /// What the hardware can do (sysctl.h, `XEN_SYSCTL_PHYSCAP_*`): bit 0 is HVM. From 3.3; zero before.
+    pub capabilities: Option<u32>,
+}
+
+/// `XEN_SYSCTL_PHYSCAP_hvm`: the processors can run hardware-virtualized guests.
+pub const CAP_HVM: u32 = 0x1;
+
+impl PhysInfo {
+    /// From the payload of sysctl 3's answer. None when `bytes` are too few, or lack what every known generation has.
+    pub fn decode(layout: Layout, bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..layout.size())?;
+        let word = |field| layout.get(bytes, field);
+        let half = |field| layout.get32(bytes, field);
+        let threads_per_core = half(&at::THREADS_PER_CORE)?;
+        let cores_per_socket = half(&at::CORES_PER_SOCKET)?;
+        let nodes = match half(&at::NR_NODES) {
+            Some(nodes) => nodes,
+            None => half(&at::MAX_NODE_ID)?.saturating_add(1),
+        };
+        let cpus = match half(&at::NR_CPUS) {
+            Some(cpus) => cpus,
+            None => [threads_per_core, cores_per_socket, half(&at::SOCKETS_PER_NODE)?]
+                .into_iter()
+                .fold(nodes, u32::saturating_mul),
+        };
+        Some(PhysInfo {
+            threads_per_core,
+            cores_per_socket,
+            cpus,
+            max_cpu_id: half(&at::MAX_CPU_ID),
+            nodes,
+            cpu_khz: half(&at::CPU_KHZ)?,
+            total_pages: word(&at::TOTAL_PAGES)?,
+            free_pages: word(&at::FREE_PAGES)?,
+            scrub_pages: word(&at::SCRUB_PAGES)?,
+            outstanding_pages: word(&at::OUTSTANDING_PAGES),
+            capabilities: half(&at::CAPABILITIES),
+        })
+    }
+
+    /// Into the payload of an answer. None when `bytes` are too few.
+    pub fn encode(&self, layout: Layout, bytes: &mut [u8]) -> Option<()> {
+        let bytes = bytes.get_mut(..layout.size())?;
+        bytes.fill(0);
+        let per_node = self.sockets_per_node();
+        let mut put = |field, value: Option<u64>| value.and_then(|value| layout.set(bytes, field, value));
+        put(&at::THREADS_PER_CORE, Some(self.threads_per_core.into()));
+        put(&at::CORES_PER_SOCKET, Some(self.cores_per_socket.into()));
+        put(&at::NR_CPUS, Some(self.cpus.into()));
+        put(&at::SOCKETS_PER_NODE, Some(per_node.into()));
+        put(&at::MAX_CPU_ID, self.max_cpu_id.map(u64::from));
+        put(&at::NR_NODES, Some(self.nodes.into()));
+        put(&at::MAX_NODE_ID, Some(self.nodes.saturating_sub(1).into()));
+        put(&at::CPU_KHZ, Some(self.cpu_khz.into()));
+        put(&at::TOTAL_PAGES, Some(self.total_pages));
+        put(&at::FREE_PAGES, Some(self.free_pages));
+        put(&at::SCRUB_PAGES, Some(self.scrub_pages));
+        put(&at::OUTSTANDING_PAGES, self.outstanding_pages);
+        put(&at::CAPABILITIES, self.capabilities.map(u64::from));
+        Some(())
+    }
+
+    /// The host's figures; `machine` is its machine type, which physinfo does not tell.
+    pub fn node_info(&self, machine: &str) -> NodeInfo {
+        NodeInfo {
+            machine: machine.into(),
+            memory_kib: pages_to_kib(self.total_pages),
+            // Pages yet to be scrubbed count as free: Xen scrubs them when they are asked for.
+            free_memory_kib: Some(pages_to_kib(self.free_pages.saturating_add(self.scrub_pages))),
+            cpus: self.cpus,
+            mhz: (self.cpu_khz > 0).then_some(self.cpu_khz / 1000),
+            nodes: self.nodes.max(1),
+            sockets: self.sockets_per_node().max(1),
+            cores: self.cores_per_socket.max(1),
+            threads: self.threads_per_core.max(1),
+        }
+    }
+
+    fn sockets_per_node(&self) -> u32 {
+        let per_socket = self.threads_per_core.saturating_mul(self.cores_per_socket);
+        self.cpus / per_socket.saturating_mul(self.nodes).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::GENERATIONS;
+    use super::super::layout::physinfo::TABLE;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn host() -> PhysInfo {
+        PhysInfo {
+            threads_per_core: 2,
+            cores_per_socket: 4,
+            cpus: 16,
+            max_cpu_id: Some(15),
+            nodes: 2,
+            cpu_khz: 2_400_000,
+            total_pages: 1 << 22,
+            free_pages: 1 << 20,
+            scrub_pages: 16,
+            outstanding_pages: Some(8),
+            capabilities: Some(CAP_HVM),
+        }
+    }
+
+    #[test]
+    fn an_answer_keeps_what_its_generation_can_say() {
+        for row in GENERATIONS {
+            let layout = TABLE.layout(row.sysctl).unwrap();
+            let mut bytes = [0xff; 128];
+            host().encode(layout, &mut bytes).unwrap();
+            let back = PhysInfo::decode(layout, &bytes).unwrap();
+            let outstanding_pages = host().outstanding_pages.filter(|_| row.sysctl >= 0xa);
+            assert_eq!(back, PhysInfo { outstanding_pages, ..host() }, "{row}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_counted_per_node() {
+        let node = host().node_info("x86_64");
+        assert_eq!((node.nodes, node.sockets, node.cores, node.threads), (2, 1, 4, 2));
+        assert_eq!((node.memory_kib, node.mhz), (1 << 24, Some(2400)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_of_the_right_length_are_an_answer(bytes in prop::collection::vec(any::<u8>(), 128), version in 2u32..0x40) {
+            let layout = TABLE.layout(version).unwrap();
+            let info = PhysInfo::decode(layout, &bytes);
+            prop_assert!(info.is_some());
+            let _ = info.map(|info| info.node_info("x86_64"));
+        }
+    }
+}
