@@ -8,7 +8,9 @@
 //! | [`config`] | how big and how old the host is, which faults were ordered |
 //! | [`guest`] | the lives of the guests: they boot, run, answer, end |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
+//! | [`xenstored`] | the store daemon: a tree of values, watches, transactions |
 
 pub mod config;
 pub mod guest;
 pub mod machine;
+pub mod xenstored;
