@@ -2,3 +2,4 @@
 
 pub mod hypercall;
 pub mod stream;
+pub mod xend;
