@@ -7,10 +7,12 @@
 //! | --- | --- |
 //! | [`config`] | how big and how old the host is, which faults were ordered |
 //! | [`guest`] | the lives of the guests: they boot, run, answer, end |
+//! | [`hypervisor`] | its byte side: hypercalls |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
 //! | [`xenstored`] | the store daemon: a tree of values, watches, transactions |
 
 pub mod config;
 pub mod guest;
+pub mod hypervisor;
 pub mod machine;
 pub mod xenstored;

@@ -27,6 +27,8 @@ pub struct PhysInfo {
     pub scrub_pages: u64,
     /// Pages claimed and not yet given (4.3 and later).
     pub outstanding_pages: Option<u64>,
+    /// The first processor's CPUID feature words, as Xen keeps them.
+    pub hw_cap: [u32; 8],
     /// What the hardware can do (sysctl.h, `XEN_SYSCTL_PHYSCAP_*`): bit 0 is HVM. From 3.3; zero before.
     pub capabilities: Option<u32>,
 }
@@ -52,6 +54,7 @@ impl PhysInfo {
                 .into_iter()
                 .fold(nodes, u32::saturating_mul),
         };
+        let hw_cap = layout.bytes(bytes, &at::HW_CAP)?;
         Some(PhysInfo {
             threads_per_core,
             cores_per_socket,
@@ -63,6 +66,10 @@ impl PhysInfo {
             free_pages: word(&at::FREE_PAGES)?,
             scrub_pages: word(&at::SCRUB_PAGES)?,
             outstanding_pages: word(&at::OUTSTANDING_PAGES),
+            hw_cap: std::array::from_fn(|word| {
+                let bytes = hw_cap.get(word * 4..word * 4 + 4).and_then(|bytes| bytes.try_into().ok());
+                u32::from_le_bytes(bytes.unwrap_or_default())
+            }),
             capabilities: half(&at::CAPABILITIES),
         })
     }
@@ -86,6 +93,8 @@ impl PhysInfo {
         put(&at::SCRUB_PAGES, Some(self.scrub_pages));
         put(&at::OUTSTANDING_PAGES, self.outstanding_pages);
         put(&at::CAPABILITIES, self.capabilities.map(u64::from));
+        let hw_cap = self.hw_cap.iter().flat_map(|word| word.to_le_bytes());
+        layout.bytes_mut(bytes, &at::HW_CAP)?.iter_mut().zip(hw_cap).for_each(|(to, from)| *to = from);
         Some(())
     }
 
@@ -130,6 +139,7 @@ mod tests {
             free_pages: 1 << 20,
             scrub_pages: 16,
             outstanding_pages: Some(8),
+            hw_cap: [1, 2, 3, 4, 5, 6, 7, 0xffff_ffff],
             capabilities: Some(CAP_HVM),
         }
     }
