@@ -9,17 +9,8 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use super::machine::{Event, Happened, Load, Machine, PAGE_KIB, reason};
+use super::xenstored::Xenstored;
 use crate::model::DomId;
-
-/// The part of xenstored that the world inside the host uses, as Domain-0 and without a connection.
-pub trait Tree {
-    /// A node's value; None where there is no such node.
-    fn read(&self, path: &str) -> Option<Vec<u8>>;
-    /// The names of a node's children; none where there is no such node.
-    fn list(&self, path: &str) -> Vec<String>;
-    /// Sets a node's value, and makes it and the nodes above it if they are not there. Watches fire.
-    fn write(&mut self, path: &str, value: &[u8]);
-}
 
 /// Every guest's life.
 #[derive(Debug)]
@@ -65,7 +56,7 @@ impl Guests {
     }
 
     /// Something happened to a domain.
-    pub fn happened(&mut self, event: Event, machine: &mut Machine, store: &mut dyn Tree) {
+    pub fn happened(&mut self, event: Event, machine: &mut Machine, store: &mut Xenstored) {
         let Event { domid, what } = event;
         match what {
             Happened::Created => {
@@ -85,7 +76,7 @@ impl Guests {
     }
 
     /// A node of xenstore changed. Only the handful that a guest watches matter.
-    pub fn changed(&mut self, path: &str, machine: &mut Machine, store: &mut dyn Tree) {
+    pub fn changed(&mut self, path: &str, machine: &mut Machine, store: &mut Xenstored) {
         let Some((domid, node)) = path.strip_prefix("/local/domain/").and_then(|rest| rest.split_once('/'))
         else {
             return;
@@ -98,7 +89,7 @@ impl Guests {
     }
 
     /// Does what is due at `now`.
-    pub fn tick(&mut self, now: Duration, machine: &mut Machine, store: &mut dyn Tree) {
+    pub fn tick(&mut self, now: Duration, machine: &mut Machine, store: &mut Xenstored) {
         while let Some(Reverse((at, domid))) = self.timers.peek().copied() {
             if at > now {
                 break;
@@ -109,7 +100,7 @@ impl Guests {
     }
 
     /// It was unpaused or resumed: the first time it boots, later it does what came due or was asked meanwhile.
-    fn runs(&mut self, domid: DomId, machine: &mut Machine, store: &mut dyn Tree) {
+    fn runs(&mut self, domid: DomId, machine: &mut Machine, store: &mut Xenstored) {
         let now = machine.now();
         match self.lives.get(&domid).map(|life| life.phase) {
             Some(Phase::New) => {
@@ -137,7 +128,7 @@ impl Guests {
     }
 
     /// Ends the guest's phase if its time has come and it can run.
-    fn due(&mut self, domid: DomId, now: Duration, machine: &mut Machine, store: &mut dyn Tree) {
+    fn due(&mut self, domid: DomId, now: Duration, machine: &mut Machine, store: &mut Xenstored) {
         if !machine.get(domid).is_some_and(|domain| domain.runs()) {
             return;
         }
@@ -162,7 +153,7 @@ impl Guests {
     }
 
     /// Looks at what it was told through xenstore, if it is up and can run.
-    fn listen(&mut self, domid: DomId, machine: &mut Machine, store: &mut dyn Tree) {
+    fn listen(&mut self, domid: DomId, machine: &mut Machine, store: &mut Xenstored) {
         let up = self.lives.get(&domid).is_some_and(|life| life.phase == Phase::Up);
         if !up || !machine.get(domid).is_some_and(|domain| domain.runs()) {
             return;
@@ -187,11 +178,11 @@ fn take_order(
     domid: DomId,
     node: &str,
     understand: fn(&[u8]) -> Option<u8>,
-    store: &mut dyn Tree,
+    store: &mut Xenstored,
 ) -> Option<u8> {
     let path = format!("/local/domain/{domid}/control/{node}");
-    let reason = understand(&store.read(&path)?)?;
-    store.write(&path, b"");
+    let reason = understand(&read(store, &path)?)?;
+    write(store, &path, b"");
     Some(reason)
 }
 
@@ -216,35 +207,35 @@ fn sysrq_reason(key: &[u8]) -> Option<u8> {
 }
 
 /// What the console daemon does for a new guest: gives its console a terminal.
-fn open_console(domid: DomId, store: &mut dyn Tree) {
+fn open_console(domid: DomId, store: &mut Xenstored) {
     let console = format!("/local/domain/{domid}/console");
     let tty = format!("{console}/tty");
-    if store.read(&console).is_some() && store.read(&tty).is_none_or(|value| value.is_empty()) {
-        store.write(&tty, format!("/dev/pts/{domid}").as_bytes());
+    if read(store, &console).is_some() && read(store, &tty).is_none_or(|value| value.is_empty()) {
+        write(store, &tty, format!("/dev/pts/{domid}").as_bytes());
     }
 }
 
 /// Brings every device to state 4 (connected) on both ends, as its driver and its backend do together.
-fn connect_devices(domid: DomId, store: &mut dyn Tree) {
+fn connect_devices(domid: DomId, store: &mut Xenstored) {
     let devices = format!("/local/domain/{domid}/device");
-    for kind in store.list(&devices) {
-        for id in store.list(&format!("{devices}/{kind}")) {
+    for kind in store.directory(0, &devices).unwrap_or_default() {
+        for id in store.directory(0, &format!("{devices}/{kind}")).unwrap_or_default() {
             let frontend = format!("{devices}/{kind}/{id}");
             let backend =
-                store.read(&format!("{frontend}/backend")).and_then(|path| String::from_utf8(path).ok());
+                read(store, &format!("{frontend}/backend")).and_then(|path| String::from_utf8(path).ok());
             // A node without a backend is no device: device/suspend, for example.
             let Some(backend) = backend.filter(|path| !path.is_empty()) else { continue };
-            store.write(&format!("{frontend}/event-channel"), b"9");
+            write(store, &format!("{frontend}/event-channel"), b"9");
             for end in [frontend, backend] {
-                store.write(&format!("{end}/state"), b"4");
+                write(store, &format!("{end}/state"), b"4");
             }
         }
     }
 }
 
 /// The balloon driver: takes or gives pages until the guest has what memory/target says (KiB), or can get no more.
-fn keep_to_target(domid: DomId, machine: &mut Machine, store: &dyn Tree) {
-    let target = number(store.read(&format!("/local/domain/{domid}/memory/target")));
+fn keep_to_target(domid: DomId, machine: &mut Machine, store: &mut Xenstored) {
+    let target = number(read(store, &format!("/local/domain/{domid}/memory/target")));
     let (Some(target), Some(domain)) = (target, machine.get(domid)) else { return };
     let (has, may) = (domain.tot_pages, domain.max_pages);
     let wants = (target / PAGE_KIB).min(may);
@@ -257,16 +248,26 @@ fn keep_to_target(domid: DomId, machine: &mut Machine, store: &dyn Tree) {
 }
 
 /// Vcpu hotplug: as many are online as cpu/N/availability says, and never none.
-fn keep_to_availability(domid: DomId, machine: &mut Machine, store: &dyn Tree) {
+fn keep_to_availability(domid: DomId, machine: &mut Machine, store: &mut Xenstored) {
     let Some(domain) = machine.get(domid) else { return };
     let wanted = (0..domain.max_vcpus)
-        .filter_map(|vcpu| store.read(&format!("/local/domain/{domid}/cpu/{vcpu}/availability")))
+        .filter_map(|vcpu| read(store, &format!("/local/domain/{domid}/cpu/{vcpu}/availability")))
         .filter(|value| value == b"online")
         .count();
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
     if wanted > 0 && wanted != domain.online_vcpus {
         let _ = machine.set_online_vcpus(domid, wanted);
     }
+}
+
+/// A node's value; None where there is no such node.
+fn read(store: &mut Xenstored, path: &str) -> Option<Vec<u8>> {
+    store.read(0, path).ok()
+}
+
+/// Sets a node's value. It cannot fail: domain 0 may do anything, and the path is made here of numbers and names of nodes.
+fn write(store: &mut Xenstored, path: &str, value: &[u8]) {
+    let _ = store.write(0, path, value);
 }
 
 fn number(value: Option<Vec<u8>>) -> Option<u64> {
@@ -279,35 +280,12 @@ mod tests {
     use crate::model::state::LiveBits;
     use crate::model::{GuestType, Uuid};
     use crate::sim::machine::{MachineSize, NewDomain, Release};
-    use std::collections::BTreeMap;
-
-    #[derive(Default)]
-    struct Nodes(BTreeMap<String, Vec<u8>>);
-
-    impl Tree for Nodes {
-        fn read(&self, path: &str) -> Option<Vec<u8>> {
-            self.0.get(path).cloned()
-        }
-        fn list(&self, path: &str) -> Vec<String> {
-            let under = format!("{path}/");
-            let mut names: Vec<String> = self
-                .0
-                .keys()
-                .filter_map(|key| key.strip_prefix(&under))
-                .map(|rest| rest.split('/').next().unwrap_or(rest).to_string())
-                .collect();
-            names.dedup();
-            names
-        }
-        fn write(&mut self, path: &str, value: &[u8]) {
-            self.0.insert(path.into(), value.into());
-        }
-    }
+    use crate::sim::xenstored::XenstoredAge;
 
     /// A machine with one unbooted guest, its xenstore, and the guests.
     struct World {
         machine: Machine,
-        store: Nodes,
+        store: Xenstored,
         guests: Guests,
         domid: DomId,
     }
@@ -325,7 +303,7 @@ mod tests {
             machine.set_max_vcpus(domid, 2).unwrap();
             machine.set_online_vcpus(domid, 1).unwrap();
             let guests = Guests::new(BOOT, SHUTDOWN);
-            let mut world = World { machine, store: Nodes::default(), guests, domid };
+            let mut world = World { machine, store: Xenstored::new(XenstoredAge::of(4, 1)), guests, domid };
             world.settle();
             world
         }
@@ -352,13 +330,13 @@ mod tests {
 
         fn say(&mut self, node: &str, value: &str) {
             let path = format!("/local/domain/{}/{node}", self.domid);
-            self.store.write(&path, value.as_bytes());
+            self.store.write(0, &path, value).unwrap();
             self.guests.changed(&path, &mut self.machine, &mut self.store);
         }
 
-        fn node(&self, node: &str) -> String {
+        fn node(&mut self, node: &str) -> String {
             let path = format!("/local/domain/{}/{node}", self.domid);
-            String::from_utf8(self.store.read(&path).unwrap()).unwrap()
+            String::from_utf8(self.store.read(0, &path).unwrap()).unwrap()
         }
 
         fn bits(&self) -> LiveBits {
@@ -372,9 +350,9 @@ mod tests {
         let backend = "/local/domain/0/backend/vif/1/0";
         world.say("device/vif/0/backend", backend);
         world.say("device/vif/0/state", "1");
-        world.store.write(&format!("{backend}/state"), b"2");
+        world.store.write(0, &format!("{backend}/state"), "2").unwrap();
         world.say("console/port", "2");
-        world.store.write("/local/domain/1/console", b"");
+        world.store.write(0, "/local/domain/1/console", "").unwrap();
         assert_eq!(world.guests.next_timer(), None, "nothing happens to a paused guest");
         world.machine.unpause(world.domid).unwrap();
         world.settle();
@@ -383,7 +361,7 @@ mod tests {
         world.after(BOOT);
         assert!(world.bits().blocked);
         assert_eq!(world.node("device/vif/0/state"), "4");
-        assert_eq!(world.store.read(&format!("{backend}/state")).unwrap(), b"4");
+        assert_eq!(world.store.read(0, &format!("{backend}/state")).unwrap(), b"4");
     }
 
     #[test]

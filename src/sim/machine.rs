@@ -70,6 +70,11 @@ impl Release {
         }
     }
 
+    /// The release that a served host says it is.
+    pub(super) fn of_host(text: &str) -> Outcome<Release> {
+        if text == "4.17" { Ok(Release::XEN_4_17) } else { Release::of_xend_age(text) }
+    }
+
     /// Whether it is at least `major.minor`.
     pub fn at_least(&self, major: u16, minor: u16) -> bool {
         (self.major, self.minor) >= (major, minor)

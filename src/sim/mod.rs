@@ -7,12 +7,26 @@
 //! | --- | --- |
 //! | [`config`] | how big and how old the host is, which faults were ordered |
 //! | [`guest`] | the lives of the guests: they boot, run, answer, end |
+//! | [`host`] | the assembled host: its thread, and the ports of its roads |
 //! | [`hypervisor`] | its byte side: hypercalls |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
+//! | [`serve`](mod@serve) | one host for many processes |
 //! | [`xenstored`] | the store daemon: a tree of values, watches, transactions |
 
 pub mod config;
 pub mod guest;
+pub mod host;
 pub mod hypervisor;
 pub mod machine;
+pub mod serve;
 pub mod xenstored;
+
+mod population;
+mod reactor;
+mod relay;
+mod sys;
+mod world;
+
+pub use config::SimConfig;
+pub use host::SimHost;
+pub use serve::{Server, serve};

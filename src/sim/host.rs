@@ -1,0 +1,242 @@
+//! The embedded host as a whole: the world behind its lock, the thread that serves it, and the ports of its roads.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::config::{Fault, Faults, SimConfig};
+use super::machine::Release;
+use super::reactor::{self, Shared};
+use super::serve::Joined;
+use super::sys;
+use super::world::{FarRoad, World};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result, Status};
+use crate::wire::port::{Dial, Hypercall, Memory};
+
+/// An embedded Xen host, in this process or served by another one. Cheap to clone; one of this process ends with its last
+/// clone and its last port.
+///
+/// After fork the child's copies are dead: hypercalls and dials fail, and dropping them touches nothing.
+#[derive(Debug, Clone)]
+pub struct SimHost(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Here(Arc<Running>),
+    Joined(Arc<Joined>),
+}
+
+impl SimHost {
+    /// Starts a host in this process: a thread, and nothing on the file system until xend has a domain to keep.
+    ///
+    /// Errors: [`Status::NoMemory`] where the ordered guests do not fit, and system calls that fail.
+    pub fn start(config: SimConfig) -> Result<SimHost> {
+        Ok(SimHost(Kind::Here(Arc::new(Running::start(config, Vec::new())?))))
+    }
+
+    /// Joins the host that another process (or thread) serves in `dir`: see [`crate::sim::serve`].
+    ///
+    /// Errors: [`Status::NoConnect`] where none is served there.
+    pub fn join(dir: &Path) -> Result<SimHost> {
+        Ok(SimHost(Kind::Joined(Arc::new(Joined::find(dir)?))))
+    }
+
+    /// What `xen+sim:///?...` means: joins the host in `dir` where the configuration names one, else starts one.
+    pub fn open(config: SimConfig) -> Result<SimHost> {
+        match &config.dir {
+            Some(dir) => SimHost::join(dir),
+            None => SimHost::start(config),
+        }
+    }
+
+    pub(super) fn of(running: Arc<Running>) -> SimHost {
+        SimHost(Kind::Here(running))
+    }
+
+    /// The hypervisor.
+    pub fn hypercall_port(&self) -> Arc<dyn Hypercall> {
+        match &self.0 {
+            Kind::Here(running) => Arc::new(HypercallPort(running.clone())),
+            Kind::Joined(joined) => joined.hypercall_port(),
+        }
+    }
+
+    /// xenstored's socket.
+    pub fn xenstore_dial(&self) -> Arc<dyn Dial> {
+        match &self.0 {
+            Kind::Here(running) => Arc::new(PairDial { running: running.clone(), road: FarRoad::Xenstore }),
+            Kind::Joined(joined) => joined.xenstore_dial(),
+        }
+    }
+
+    /// xend's socket.
+    pub fn xend_dial(&self) -> Arc<dyn Dial> {
+        match &self.0 {
+            Kind::Here(running) => Arc::new(PairDial { running: running.clone(), road: FarRoad::Xend }),
+            Kind::Joined(joined) => joined.xend_dial(),
+        }
+    }
+
+    /// Where xend keeps its managed domains, as a real one does in /var/lib/xend: `domains/UUID/config.sxp` in here.
+    pub fn xend_state_dir(&self) -> PathBuf {
+        match &self.0 {
+            Kind::Here(running) => running.state_dir.clone(),
+            Kind::Joined(joined) => joined.state_dir(),
+        }
+    }
+
+    /// The host's name, which says that it is a simulation.
+    pub fn host_name(&self) -> &str {
+        match &self.0 {
+            Kind::Here(running) => &running.config.name,
+            Kind::Joined(joined) => joined.host_name(),
+        }
+    }
+
+    /// The hypervisor's release.
+    pub fn release(&self) -> Release {
+        match &self.0 {
+            Kind::Here(running) => running.config.release,
+            Kind::Joined(joined) => joined.release(),
+        }
+    }
+}
+
+/// A host that runs in this process.
+#[derive(Debug)]
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    config: SimConfig,
+    state_dir: PathBuf,
+    /// The process that has the thread.
+    pid: u32,
+}
+
+impl Running {
+    /// Starts the thread. `listeners` are the sockets of a served host; without `config.dir` there are none.
+    pub(super) fn start(config: SimConfig, listeners: Vec<(FarRoad, UnixListener)>) -> Result<Running> {
+        let state_dir = match &config.dir {
+            Some(dir) => dir.join("xend"),
+            None => private_dir(),
+        };
+        let world = World::new(&config, state_dir.clone())?;
+        let shared = Shared::new(world).map_err(|error| failed("cannot make an eventfd", &error))?;
+        let shared = Arc::new(shared);
+        let for_thread = shared.clone();
+        let thread = sys::spawn_without_signals("xenith-sim", move || reactor::run(&for_thread, &listeners))
+            .map_err(|error| failed("cannot start the embedded host's thread", &error))?;
+        Ok(Running { shared, thread: Mutex::new(Some(thread)), config, state_dir, pid: std::process::id() })
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.pid == std::process::id()
+    }
+
+    fn fault(&self, road: FarRoad) -> Option<Fault> {
+        let Faults { xenstore, xend, .. } = self.config.faults;
+        match road {
+            FarRoad::Relay => None,
+            FarRoad::Xenstore => xenstore,
+            FarRoad::Xend => xend,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // In a forked child there is no thread to join, and the lock may have been held when it was copied.
+        if !self.is_of_this_process() {
+            std::mem::forget(self.thread.get_mut().take());
+            return;
+        }
+        self.shared.stop();
+        if let Some(thread) = self.thread.get_mut().take() {
+            // Its panic was reported where it happened; there is nobody to tell here.
+            let _ = thread.join();
+        }
+        if self.config.dir.is_none() {
+            // Not there is as good as removed, and a leftover in /tmp is not worth more than this.
+            let _ = std::fs::remove_dir_all(&self.state_dir);
+        }
+    }
+}
+
+/// Where a host of this process alone keeps xend's state: nobody else can guess it, and it is made, for the owner only, when
+/// there is something to keep.
+fn private_dir() -> PathBuf {
+    let name = format!("xenith-sim-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
+    std::env::temp_dir().join(name)
+}
+
+/// Makes a directory for the owner alone, if it is not there.
+pub(super) fn make_private(dir: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// A system call that failed while a host was started or served.
+pub(super) fn failed(what: impl std::fmt::Display, error: &io::Error) -> Error {
+    let status = match error.kind() {
+        io::ErrorKind::PermissionDenied => Status::AccessDenied,
+        io::ErrorKind::OutOfMemory => Status::NoMemory,
+        _ => Status::OperationFailed,
+    };
+    let mut failed = Error::new(status, format!("{what}: {error}"));
+    failed.errno = error.raw_os_error();
+    failed
+}
+
+/// Hypercalls run on the caller's thread, under the world's lock, as a trap into a real hypervisor would.
+#[derive(Debug)]
+struct HypercallPort(Arc<Running>);
+
+impl Hypercall for HypercallPort {
+    fn call(&self, op: u64, args: [u64; 5], memory: &mut Memory<'_>) -> std::result::Result<i64, i32> {
+        if !self.0.is_of_this_process() {
+            return Err(libc::ENODEV);
+        }
+        let (result, acted) = self.0.shared.world.lock().hypercall(op, args, memory);
+        if acted {
+            self.0.shared.bell.ring();
+        }
+        result
+    }
+}
+
+/// Each dial is a socket pair; the far end goes to the thread.
+#[derive(Debug)]
+struct PairDial {
+    running: Arc<Running>,
+    road: FarRoad,
+}
+
+impl Dial for PairDial {
+    fn dial(&self, _deadline: Deadline) -> io::Result<OwnedFd> {
+        if !self.running.is_of_this_process() || self.running.fault(self.road) == Some(Fault::Fail) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let (near, far) = UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        far.set_nonblocking(true)?;
+        self.running.shared.arrive(self.road, far);
+        Ok(near.into())
+    }
+
+    fn describe(&self) -> String {
+        match self.road {
+            FarRoad::Relay => "the embedded hypervisor".into(),
+            FarRoad::Xenstore => "the embedded xenstored".into(),
+            FarRoad::Xend => "the embedded xend".into(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Everything behind the roads, as one value under one lock: the machine, the daemons of Domain-0 and the guests. It does no I/O
+//! on the roads: bytes go in, bytes come out, and time is asked for.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::config::{Fault, Faults, SimConfig};
+use super::guest::Guests;
+use super::machine::{Event, Happened, Machine, MachineSize};
+use super::xenstored::{ConnId, Xenstored, XenstoredAge};
+use super::{hypervisor, population, relay};
+use crate::error::{Error, Result, Status};
+use crate::wire::port::Memory;
+
+/// A road into the host, as seen from its far end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum FarRoad {
+    /// Hypercalls of processes that joined a served host.
+    Relay,
+    Xenstore,
+    Xend,
+}
+
+/// One connection's far end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum FarId {
+    Relay(u64),
+    Xenstore(ConnId),
+    Xend,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub(super) struct World {
+    machine: Machine,
+    guests: Guests,
+    faults: Faults,
+    relays: HashMap<u64, Relay>,
+    next_relay: u64,
+    store: Xenstored,
+}
+
+/// A connection over which another process makes hypercalls.
+#[derive(Debug, Default)]
+struct Relay {
+    received: Vec<u8>,
+    out: Vec<u8>,
+    garbled: bool,
+}
+
+/// What garbage a hypercall answers under fault `rubbish`.
+const RUBBISH: u8 = 0xa5;
+
+impl World {
+    /// A host that has just booted, with the guests that were ordered. xend keeps managed domains in `state_dir`.
+    ///
+    /// Errors: [`Status::NoMemory`] where the guests do not fit.
+    pub(super) fn new(config: &SimConfig, state_dir: PathBuf) -> Result<World> {
+        let _ = state_dir;
+        let size = MachineSize { memory_kib: config.host_memory_kib(), cpus: config.cpus };
+        let mut world = World {
+            machine: Machine::new(config.release, size),
+            guests: Guests::new(config.boot, config.shutdown),
+            faults: config.faults,
+            relays: HashMap::new(),
+            next_relay: 0,
+            store: Xenstored::new(XenstoredAge::of(config.release.major, config.release.minor)),
+        };
+        population::domain_0(&world.machine, &mut world.store);
+        for number in 1..=config.domains {
+            let domid = population::guest(number, &mut world.machine, &mut world.store).map_err(|errno| {
+                let message =
+                    format!("the embedded host has no room for guest {number} of {}", config.domains);
+                Error::new(Status::NoMemory, message).with_errno(errno)
+            })?;
+            world.guests.adopt(domid);
+        }
+        // Nobody was there to hear of any of this.
+        world.machine.take_events();
+        world.store.observe_changes();
+        Ok(world)
+    }
+
+    /// The machine's clock.
+    pub(super) fn now(&self) -> Duration {
+        self.machine.now()
+    }
+
+    /// When [`World::tick`] has work to do.
+    pub(super) fn next_timer(&self) -> Option<Duration> {
+        self.guests.next_timer()
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        let now = self.machine.now();
+        self.guests.tick(now, &mut self.machine, &mut self.store);
+        self.settle();
+    }
+
+    /// The fault ordered for a road's connections. (A broken hypervisor is still reached: [`World::hypercall`].)
+    pub(super) fn fault(&self, road: FarRoad) -> Option<Fault> {
+        match road {
+            FarRoad::Relay => None,
+            FarRoad::Xenstore => self.faults.xenstore,
+            FarRoad::Xend => self.faults.xend,
+        }
+    }
+
+    /// One hypercall. True beside the result: somebody else has to hear of what it did.
+    pub(super) fn hypercall(
+        &mut self,
+        op: u64,
+        args: [u64; 5],
+        memory: &mut Memory<'_>,
+    ) -> (std::result::Result<i64, i32>, bool) {
+        match self.faults.hypercall {
+            Some(Fault::Rubbish) => {
+                memory.bytes().fill(RUBBISH);
+                return (Ok(i64::from(RUBBISH)), false);
+            }
+            Some(_) => return (Err(libc::EPERM), false),
+            None => {}
+        }
+        let result = hypervisor::call(&mut self.machine, op, args, memory);
+        let acted = self.machine.has_events();
+        if acted {
+            self.settle();
+        }
+        (result, acted)
+    }
+
+    /// A new connection.
+    pub(super) fn connect(&mut self, road: FarRoad) -> FarId {
+        match road {
+            FarRoad::Relay => {
+                self.next_relay += 1;
+                self.relays.insert(self.next_relay, Relay::default());
+                FarId::Relay(self.next_relay)
+            }
+            FarRoad::Xenstore => FarId::Xenstore(self.store.connect(0)),
+            FarRoad::Xend => FarId::Xend,
+        }
+    }
+
+    /// Bytes that came over a connection.
+    pub(super) fn feed(&mut self, far: FarId, bytes: &[u8]) {
+        match far {
+            FarId::Relay(id) => self.feed_relay(id, bytes),
+            // What is no frame ends the connection: `wants_close` tells.
+            FarId::Xenstore(id) => drop(self.store.feed(id, bytes)),
+            FarId::Xend => {}
+        }
+        self.settle();
+    }
+
+    /// Moves what a connection has to say into `out`.
+    pub(super) fn take_output(&mut self, far: FarId, out: &mut Vec<u8>) {
+        match far {
+            FarId::Relay(id) => {
+                if let Some(relay) = self.relays.get_mut(&id) {
+                    out.append(&mut relay.out);
+                }
+            }
+            FarId::Xenstore(id) => out.append(&mut self.store.take_output(id)),
+            FarId::Xend => {}
+        }
+    }
+
+    /// Whether a connection is to be closed once its output is written.
+    pub(super) fn wants_close(&self, far: FarId) -> bool {
+        match far {
+            FarId::Relay(id) => self.relays.get(&id).is_none_or(|relay| relay.garbled),
+            FarId::Xenstore(id) => !self.store.is_connected(id),
+            FarId::Xend => true,
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn disconnect(&mut self, far: FarId) {
+        match far {
+            FarId::Relay(id) => drop(self.relays.remove(&id)),
+            FarId::Xenstore(id) => self.store.disconnect(id),
+            FarId::Xend => {}
+        }
+        self.settle();
+    }
+
+    fn feed_relay(&mut self, id: u64, bytes: &[u8]) {
+        let Some(mut relay) = self.relays.remove(&id) else { return };
+        relay.received.extend_from_slice(bytes);
+        loop {
+            match relay::take_request(&mut relay.received) {
+                Ok(Some(mut request)) => {
+                    let before = request.memory.clone();
+                    let mut memory = Memory::new(request.base, &mut request.memory);
+                    let (result, _) = self.hypercall(request.op, request.args, &mut memory);
+                    relay.out.extend(relay::encode_reply(result, &before, &request.memory));
+                }
+                Ok(None) => break,
+                Err(relay::Garbled) => {
+                    relay.garbled = true;
+                    break;
+                }
+            }
+        }
+        self.relays.insert(id, relay);
+    }
+
+    /// Lets everybody hear what happened, and what happened because of that, until nothing does any more.
+    fn settle(&mut self) {
+        loop {
+            let events = self.machine.take_events();
+            let changes = self.store.take_changes();
+            if events.is_empty() && changes.is_empty() {
+                return;
+            }
+            for event in events {
+                self.domain_exception(event);
+                self.guests.happened(event, &mut self.machine, &mut self.store);
+            }
+            for change in changes {
+                self.guests.changed(&change.path, &mut self.machine, &mut self.store);
+            }
+        }
+    }
+
+    /// What xenstored does when VIRQ_DOM_EXC tells that a domain is down or gone.
+    fn domain_exception(&mut self, event: Event) {
+        let Ok(domid) = u16::try_from(event.domid) else { return };
+        match event.what {
+            Happened::Shutdown(_) if self.store.is_introduced(domid) => {
+                self.store.fire_special("@releaseDomain");
+            }
+            // ENOENT: the toolstack was faster, or never introduced it.
+            Happened::Destroyed => drop(self.store.release(domid)),
+            Happened::Shutdown(_) | Happened::Created | Happened::Runs | Happened::Paused => {}
+        }
+    }
+}
