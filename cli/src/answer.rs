@@ -10,21 +10,29 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Answer {
     text: String,
-    json: Value,
+    json: Option<Value>,
 }
 
 impl Answer {
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Answer { text: text.into(), json }
+        Answer { text: text.into(), json: Some(json) }
+    }
+
+    /// A text that is the same with and without `--json`.
+    pub(crate) fn of_text(text: String) -> Self {
+        Answer { text, json: None }
+    }
+
+    /// What had to be said was said.
+    pub(crate) fn nothing() -> Self {
+        Answer::of_text(String::new())
     }
 
     /// Writes the wanted form, ended by a newline. A reader that has gone away (`xenith list | head -1`) is no failure.
     pub(crate) fn print(self, as_json: bool) -> Result<(), Failure> {
-        let mut bytes = if as_json {
-            // An object of strings and numbers always has a text.
-            format!("{:#}", self.json)
-        } else {
-            self.text
+        let mut bytes = match self.json {
+            Some(json) if as_json => format!("{json:#}"),
+            _ => self.text,
         };
         if !bytes.is_empty() && !bytes.ends_with('\n') {
             bytes.push('\n');

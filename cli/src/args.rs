@@ -143,7 +143,7 @@ pub(crate) enum Verb {
     Destroy(describe::DomainArg),
 
     /// Serve an embedded Xen host to other processes, until interrupted
-    #[command(long_about = sim::ABOUT)]
+    #[command(long_about = sim::ABOUT, after_long_help = sim::JSON)]
     Sim(sim::SimArgs),
 
     /// Write the manual pages into a folder

@@ -44,7 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
         Verb::Reboot(args) => lifecycle::reboot(&open()?, &args),
         Verb::Destroy(args) => lifecycle::destroy(&open()?, &args),
 
-        Verb::Sim(args) => sim::serve(&args, &global),
+        Verb::Sim(args) => sim::serve(&args, global.json),
         Verb::Man(args) => pages::man(&args),
         Verb::Completions(args) => pages::completions(&args),
     }

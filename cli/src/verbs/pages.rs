@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, ValueHint};
 use clap_complete::Shell;
-use serde_json::json;
 
 use crate::answer::Answer;
 use crate::args::Cli;
@@ -25,7 +24,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<Answer, Failure> {
     fs::create_dir_all(&args.dir)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.dir))
         .map_err(|error| Failure::failed(format!("cannot write the manual pages to {dir}: {error}")))?;
-    Ok(Answer::new(String::new(), json!({ "dir": dir.to_string() })))
+    Ok(Answer::nothing())
 }
 
 /// Whose completions.
@@ -41,5 +40,5 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Answer, Failure> {
     clap_complete::generate(args.shell, &mut Cli::command(), "xenith", &mut script);
     let script = String::from_utf8(script)
         .map_err(|error| Failure::failed(format!("the completion script is not UTF-8: {error}")))?;
-    Ok(Answer::new(script.clone(), json!({ "script": script })))
+    Ok(Answer::of_text(script))
 }

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use xenith::sim::{self, SimConfig};
 
-use crate::answer::Answer;
-use crate::args::Global;
+use crate::answer::{Answer, visible};
 use crate::failure::{Exit, Failure};
 
 pub(crate) const ABOUT: &str = "\
@@ -13,21 +17,86 @@ Serve an embedded Xen host to other processes, until interrupted.
 
 The host is a simulation: a hypervisor, a xenstored and a xend that answer real bytes on real sockets in DIR, with domains that boot, run, \
 use processor time and shut down when asked. It runs nobody's code. Other processes join it with the URI that is printed: \
-`xenith -c 'xen+sim:///?dir=DIR' list`. It ends, and its domains with it, on SIGINT, SIGTERM or SIGHUP.";
+`xenith -c 'xen+sim:///?dir=DIR' list`. It ends on SIGINT and SIGTERM, and what runs on it with it; the domains that were defined are \
+there again when DIR is served again.";
+
+pub(crate) const JSON: &str = "\
+With --json: {\"uri\": TEXT, \"dir\": TEXT, \"xen\": TEXT}, once, when it can be joined.";
 
 /// What to serve, and where.
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
-    /// The folder of its sockets
+    /// The folder of its sockets; it is made where it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// The release of Xen that it behaves as
+    /// The release of Xen that it behaves as: 3.4, 4.1 or 4.4
     #[arg(long, value_name = "RELEASE", default_value = "3.4")]
     xen: String,
+    /// Its memory: KiB, or with M or G behind it
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Its processors
+    #[arg(long, value_name = "N")]
+    cpus: Option<String>,
+    /// How many transient guests run from the start
+    #[arg(long, value_name = "N")]
+    domains: Option<String>,
+    /// How long a guest takes to boot, ms
+    #[arg(long, value_name = "MS")]
+    boot: Option<String>,
+    /// How long a guest takes to shut down, ms
+    #[arg(long, value_name = "MS")]
+    shutdown: Option<String>,
+    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend; fail, hang, rubbish, close
+    #[arg(long, value_name = "FAULTS")]
+    fault: Option<String>,
 }
 
-/// `sim`
-pub(crate) fn serve(args: &SimArgs, global: &Global) -> Result<Answer, Failure> {
-    let _ = (&args.dir, &args.xen, global.json);
-    Err(Failure::new(Exit::NotSupported, "the embedded host is not built into this version yet"))
+impl SimArgs {
+    /// The options are those of the URI xen+sim:///?..., and so are their values and what is said of a bad one.
+    fn config(&self) -> xenith::Result<SimConfig> {
+        let options = [
+            ("xen", Some(&self.xen)),
+            ("memory", self.memory.as_ref()),
+            ("cpus", self.cpus.as_ref()),
+            ("domains", self.domains.as_ref()),
+            ("boot", self.boot.as_ref()),
+            ("shutdown", self.shutdown.as_ref()),
+            ("fault", self.fault.as_ref()),
+        ];
+        SimConfig::from_query(options.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))))
+    }
 }
+
+/// `sim`: says how to join, and returns when it was interrupted.
+pub(crate) fn serve(args: &SimArgs, as_json: bool) -> Result<Answer, Failure> {
+    if args.dir.to_str().is_none() {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} cannot stand in a URI: its name is not UTF-8", args.dir.display()),
+        ));
+    }
+    let config = args.config()?;
+    // Before the host is there, so that an early signal ends it as tidily as a late one.
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
+    let server = sim::serve(config, &args.dir)?;
+    let dir = server.dir().to_string_lossy().into_owned();
+    let uri = format!("xen+sim:///?dir={}", utf8_percent_encode(&dir, KEPT));
+    Answer::new(
+        format!(
+            "Serving an embedded Xen {} host in {}; join it with\n  xenith -c '{uri}' list\n",
+            args.xen,
+            visible(&dir)
+        ),
+        json!({ "uri": uri, "dir": dir, "xen": args.xen }),
+    )
+    .print(as_json)?;
+    // `forever` ends only when the signals are closed, which nobody does.
+    let _ = signals.forever().next();
+    drop(server);
+    Ok(Answer::nothing())
+}
+
+/// What stands for itself in a URI's query, and in a shell's single quotes.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');

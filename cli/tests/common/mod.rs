@@ -92,7 +92,7 @@ impl Drop for Folder {
 /// `xenith sim` in a process of its own.
 pub struct Sim {
     child: Child,
-    folder: Folder,
+    folder: Option<Folder>,
     pub uri: String,
 }
 
@@ -111,11 +111,11 @@ impl Sim {
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         while lines.read_line(&mut ready).unwrap() > 0 && !ready.contains('}') {}
         let uri = json(&ready)["uri"].as_str().unwrap().to_owned();
-        Sim { child, folder, uri }
+        Sim { child, folder: Some(folder), uri }
     }
 
     pub fn dir(&self) -> &Path {
-        &self.folder.0
+        &self.folder.as_ref().unwrap().0
     }
 
     pub fn run<const N: usize>(&self, args: [&str; N]) -> Said {
@@ -145,11 +145,11 @@ impl Sim {
         }
     }
 
-    /// Interrupts it as a terminal or an init system would, and returns its exit status.
-    pub fn interrupt(mut self, signal: &str) -> Option<i32> {
+    /// Interrupts it as a terminal or an init system would; returns its exit status, and the folder it was served in.
+    pub fn interrupt(mut self, signal: &str) -> (Option<i32>, Folder) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        self.child.wait().unwrap().code()
+        (self.child.wait().unwrap().code(), self.folder.take().unwrap())
     }
 }
 
