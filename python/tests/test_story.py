@@ -1,0 +1,128 @@
+"""What a user does, on an embedded host: nothing between these calls and the bytes on the roads is faked."""
+
+from __future__ import annotations
+
+import uuid
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import xenith
+from conftest import guest_files
+from xenith import Reason, State
+
+ALIVE = (State.RUNNING, State.BLOCKED)
+
+
+def test_a_host_says_what_it_is(host: xenith.Connection) -> None:
+    assert host.uri.startswith("xen+sim:")
+    assert host.type == "Xen"
+    assert "sim" in host.hostname
+    assert host.version >= (3, 4, 0) and str(host.version).startswith("3.4.")
+    assert host.library_version == xenith.library_version()
+    assert ElementTree.fromstring(host.capabilities()).tag == "capabilities"
+    node = host.node_info()
+    assert node.cpus and node.memory_kib and node.machine
+    assert node.free_memory_kib is not None and 0 < node.free_memory_kib < node.memory_kib
+    assert host.max_vcpus() >= host.max_vcpus("linux") >= 1
+    with pytest.raises(xenith.InvalidArgError):
+        host.max_vcpus("vax")
+
+
+def test_domain_0_is_listed_and_has_no_limit(host: xenith.Connection) -> None:
+    (row,) = host.domains(inactive=False)
+    assert (row.name, row.id, row.uuid) == ("Domain-0", 0, uuid.UUID(int=0))
+    assert row.info.max_memory_kib is None
+    assert row.info.memory_kib
+    assert host.domains(active=False) == host.domains(active=False, inactive=False) == []
+
+
+@pytest.mark.parametrize("path", guest_files(), ids=lambda path: path.stem)
+def test_a_guest_lives_its_whole_life(host: xenith.Connection, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    wanted = ElementTree.fromstring(text)
+    name = wanted.findtext("name")
+    memory = int(wanted.findtext("memory") or 0)
+    assert name
+
+    domain = host.define(text)
+    assert domain.name == name
+    assert (domain.is_active, domain.is_persistent, domain.id) == (False, True, None)
+    assert domain.state() == (State.SHUTOFF, Reason.INACTIVE)
+    assert domain.os_type == wanted.findtext("os/type")
+    (row,) = host.domains(active=False)
+    assert (row.name, row.uuid, row.id) == (name, domain.uuid, None)
+    if wanted.findtext("uuid"):
+        assert domain.uuid == uuid.UUID(wanted.findtext("uuid"))
+
+    domain.start()
+    assert domain.is_active
+    number = domain.id
+    assert number is not None and number > 0
+    for found in (host.lookup_by_name(name), host.lookup_by_id(number), host.lookup_by_uuid(domain.uuid)):
+        assert (found.uuid, found.name, found.id) == (domain.uuid, name, number)
+    assert host.lookup_by_uuid(str(domain.uuid)).uuid == domain.uuid
+
+    assert domain.wait_for(*ALIVE, timeout=20, interval=0.01) in ALIVE
+    info = domain.info()
+    assert (info.id, info.uuid) == (number, domain.uuid)
+    assert info.vcpus_max == int(wanted.findtext("vcpu") or 1)
+    assert info.max_memory_kib == memory
+    assert info.guest_type is not None and info.guest_type.os_type == domain.os_type
+    assert info.paged_kib is None, "Xen 3.4 does not page"
+    row = next(row for row in host.domains() if row.name == name)
+    assert (row.id, row.uuid, row.info.max_memory_kib) == (number, domain.uuid, memory)
+
+    live = ElementTree.fromstring(domain.xml())
+    assert live.findtext("name") == name and live.get("id") == str(number)
+    later = ElementTree.fromstring(domain.xml(inactive=True))
+    assert later.get("id") is None
+    for tag in ("disk", "interface"):
+        assert len(live.findall(f"devices/{tag}")) == len(wanted.findall(f"devices/{tag}"))
+
+    domain.suspend()
+    assert domain.state() == (State.PAUSED, Reason.PAUSED_BY_TOOLSTACK)
+    domain.resume()
+    assert domain.wait_for(*ALIVE, timeout=20, interval=0.01)
+
+    domain.shutdown()
+    assert domain.wait_for(State.SHUTOFF, timeout=20, interval=0.01)
+    domain.undefine()
+    assert host.domains(active=False) == []
+    with pytest.raises(xenith.NotFoundError):
+        domain.state()
+
+
+def test_a_transient_guest_is_gone_when_it_ends(host: xenith.Connection) -> None:
+    text = guest_files()[-1].read_text(encoding="utf-8")
+    domain = host.create(text, paused=True)
+    assert domain.state()[0] is State.PAUSED
+    assert not domain.is_persistent
+    domain.destroy()
+    with pytest.raises(xenith.NotFoundError):
+        host.lookup_by_uuid(domain.uuid)
+
+
+def test_acts_mean_the_life_that_was_looked_up(host: xenith.Connection) -> None:
+    domain = host.define(guest_files()[-1].read_text(encoding="utf-8"))
+    with pytest.raises(xenith.InvalidStateError):
+        domain.suspend()
+    domain.start(paused=True)
+    before = host.lookup_by_uuid(domain.uuid)
+    with pytest.raises(xenith.InvalidStateError):
+        domain.start()
+    domain.destroy()
+    domain.start()
+    with pytest.raises(xenith.StaleError):
+        before.destroy()
+    assert before.id == domain.id, "reads follow the uuid"
+    host.lookup_by_uuid(domain.uuid).destroy()
+
+
+def test_waiting_has_an_end(host: xenith.Connection) -> None:
+    domain = host.lookup_by_id(0)
+    with pytest.raises(xenith.TimedOutError, match="not SHUTOFF"):
+        domain.wait_for(State.SHUTOFF, timeout=0.05, interval=0.01)
+    with pytest.raises(ValueError):
+        domain.wait_for()

@@ -1,0 +1,77 @@
+"""Manage Xen hosts of any age through libxenith.
+
+>>> import xenith
+>>> with xenith.open("xen+sim:///") as host:
+...     [row.name for row in host.domains()]
+['Domain-0']
+"""
+
+from __future__ import annotations
+
+from ._library import LibraryError, library
+from .connection import Connection, LogFunction, open
+from .domain import Domain
+from .enums import GuestType, LogLevel, Reason, Road, State, Status
+from .errors import (
+    AccessDeniedError,
+    ClosedError,
+    ExistsError,
+    InternalError,
+    InvalidArgError,
+    InvalidConfigError,
+    InvalidStateError,
+    InvalidUriError,
+    NoConnectError,
+    NoMemoryError,
+    NotFoundError,
+    NotSupportedError,
+    OperationFailedError,
+    ProtocolError,
+    StaleError,
+    TimedOutError,
+    XenithError,
+)
+from .figures import DomainInfo, DomainRow, NodeInfo, Version
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDeniedError",
+    "ClosedError",
+    "Connection",
+    "Domain",
+    "DomainInfo",
+    "DomainRow",
+    "ExistsError",
+    "GuestType",
+    "InternalError",
+    "InvalidArgError",
+    "InvalidConfigError",
+    "InvalidStateError",
+    "InvalidUriError",
+    "LibraryError",
+    "LogFunction",
+    "LogLevel",
+    "NoConnectError",
+    "NoMemoryError",
+    "NodeInfo",
+    "NotFoundError",
+    "NotSupportedError",
+    "OperationFailedError",
+    "ProtocolError",
+    "Reason",
+    "Road",
+    "StaleError",
+    "State",
+    "Status",
+    "TimedOutError",
+    "Version",
+    "XenithError",
+    "library_version",
+    "open",
+]
+
+
+def library_version() -> Version:
+    """The version of the libxenith that this process has loaded."""
+    return Version.from_number(library().xenith_library_version())
