@@ -1,0 +1,395 @@
+//! The embedded host from outside, over its roads: guests that live, faults on order, one host for many processes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test fails by panicking.
+#![allow(unsafe_code)] // fork
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use xenith::channel::hypercall::Hypervisor;
+use xenith::channel::stream::Stream;
+use xenith::deadline::Deadline;
+use xenith::log::Log;
+use xenith::model::{Reason, State};
+use xenith::sim::{SimConfig, SimHost, serve};
+use xenith::wire::port::Dial;
+use xenith::wire::xenstore::{Decoder, Frame, Kind, Request};
+use xenith::{Error, Status};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn config(query: &[(&str, &str)]) -> SimConfig {
+    SimConfig::from_query(query.iter().copied()).unwrap()
+}
+
+fn host(query: &[(&str, &str)]) -> SimHost {
+    SimHost::start(config(query)).unwrap()
+}
+
+fn hypervisor(host: &SimHost) -> Hypervisor {
+    Hypervisor::over(host.hypercall_port(), &Log::default()).unwrap()
+}
+
+fn state(hypervisor: &Hypervisor, domid: u32) -> (State, Reason) {
+    let info = hypervisor.domain_info(domid).unwrap().unwrap();
+    (info.state, info.reason)
+}
+
+/// Asks again and again until it is so.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The plainest client of xenstored: one request at a time.
+struct Store {
+    stream: Stream,
+    decoder: Decoder,
+    events: Vec<String>,
+}
+
+impl Store {
+    fn open(host: &SimHost) -> Store {
+        let stream = Stream::connect(&*host.xenstore_dial(), Deadline::after(SOON)).unwrap();
+        Store { stream, decoder: Decoder::default(), events: Vec::new() }
+    }
+
+    fn frame(&mut self) -> Frame {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().unwrap() {
+                return frame;
+            }
+            let mut buffer = [0; 4096];
+            let read = self.stream.read(&mut buffer, Deadline::after(SOON)).unwrap();
+            assert!(read > 0, "xenstored hung up");
+            self.decoder.push(&buffer[..read]);
+        }
+    }
+
+    fn ask(&mut self, request: &Request<'_>) -> Result<String, String> {
+        let frame = Frame { kind: request.kind().number(), req_id: 1, tx_id: 0, payload: request.payload() };
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        self.stream.write_all(&bytes, Deadline::after(SOON)).unwrap();
+        loop {
+            let frame = self.frame();
+            let text = String::from_utf8(frame.payload).unwrap();
+            match Kind::from_number(frame.kind) {
+                Some(Kind::WatchEvent) => self.events.push(text),
+                Some(Kind::Error) => return Err(text),
+                _ => return Ok(text),
+            }
+        }
+    }
+
+    fn read(&mut self, path: &str) -> Result<String, String> {
+        self.ask(&Request::Read(path))
+    }
+
+    fn write(&mut self, path: &str, value: &str) {
+        self.ask(&Request::Write { path, value: value.as_bytes() }).unwrap();
+    }
+
+    /// Waits for an event of that watch.
+    fn event(&mut self, path: &str) {
+        let wanted = format!("{path}\0token\0");
+        loop {
+            if let Some(at) = self.events.iter().position(|event| *event == wanted) {
+                self.events.remove(at);
+                return;
+            }
+            let frame = self.frame();
+            assert_eq!(Kind::from_number(frame.kind), Some(Kind::WatchEvent));
+            self.events.push(String::from_utf8(frame.payload).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_host_has_domain_0_and_the_guests_that_were_ordered() {
+    for (xen, version) in [("3.4", 3_004_004), ("4.1", 4_001_006), ("4.4", 4_004_004)] {
+        let host = host(&[("xen", xen), ("domains", "3")]);
+        assert_eq!(host.host_name(), "xenith-sim");
+        let hypervisor = hypervisor(&host);
+        assert_eq!(hypervisor.version().as_number(), version);
+        let rows = hypervisor.list().unwrap();
+        assert_eq!(rows.iter().map(|row| row.domid.unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(state(&hypervisor, 2), (State::Blocked, Reason::Idle));
+        let mut store = Store::open(&host);
+        assert_eq!(store.read("/local/domain/0/name").unwrap(), "Domain-0");
+        let vm = store.read("/local/domain/2/vm").unwrap();
+        assert_eq!(vm, format!("/vm/{}", rows[2].uuid));
+        assert_eq!(store.read("/local/domain/2/name").unwrap(), "guest-00002");
+    }
+}
+
+#[test]
+fn a_guest_answers_a_shutdown_request_after_a_moment_and_xenstore_tells() {
+    let host = host(&[("domains", "1"), ("shutdown", "200")]);
+    let hypervisor = hypervisor(&host);
+    let mut store = Store::open(&host);
+    store.ask(&Request::Watch { path: "@releaseDomain", token: b"token", depth: None }).unwrap();
+    store.event("@releaseDomain");
+    let asked = Instant::now();
+    store.write("/local/domain/1/control/shutdown", "poweroff");
+    assert_eq!(store.read("/local/domain/1/control/shutdown").unwrap(), "", "the guest has understood");
+    assert_eq!(state(&hypervisor, 1).0, State::Running);
+    store.event("@releaseDomain");
+    assert!(asked.elapsed() >= Duration::from_millis(200));
+    assert_eq!(state(&hypervisor, 1), (State::Shutoff, Reason::Poweroff));
+}
+
+#[test]
+fn a_guest_crashes_on_order() {
+    let host = host(&[("domains", "1")]);
+    let mut store = Store::open(&host);
+    store.write("/local/domain/1/control/sysrq", "c");
+    assert_eq!(state(&hypervisor(&host), 1), (State::Crashed, Reason::Crash));
+}
+
+#[test]
+fn destroying_by_hypercall_frees_memory_and_xenstored_tells() {
+    let host = host(&[("domains", "2")]);
+    let hypervisor = hypervisor(&host);
+    let mut store = Store::open(&host);
+    store.ask(&Request::Watch { path: "@releaseDomain", token: b"token", depth: None }).unwrap();
+    store.event("@releaseDomain");
+    let before = hypervisor.physinfo().unwrap().free_pages;
+    hypervisor.destroy(1, Deadline::after(SOON)).unwrap();
+    store.event("@releaseDomain");
+    assert_eq!(hypervisor.physinfo().unwrap().free_pages, before + (64 << 8));
+    assert_eq!(hypervisor.domain_info(1).unwrap(), None);
+    assert_eq!(store.ask(&Request::IsDomainIntroduced(1)).unwrap(), "F\0");
+}
+
+#[test]
+fn a_paused_guest_answers_only_when_it_is_unpaused() {
+    let host = host(&[("domains", "1"), ("shutdown", "0")]);
+    let hypervisor = hypervisor(&host);
+    let mut store = Store::open(&host);
+    hypervisor.pause(1).unwrap();
+    let burnt = hypervisor.domain_info(1).unwrap().unwrap().cpu_time_ns;
+    store.write("/local/domain/1/control/shutdown", "reboot");
+    std::thread::sleep(Duration::from_millis(200));
+    let info = hypervisor.domain_info(1).unwrap().unwrap();
+    assert_eq!((info.state, info.cpu_time_ns), (State::Paused, burnt));
+    hypervisor.unpause(1).unwrap();
+    until("the guest is down", || state(&hypervisor, 1) == (State::Shutoff, Reason::Reboot));
+}
+
+#[test]
+fn processor_time_grows_by_itself() {
+    let host = host(&[("domains", "1")]);
+    let hypervisor = hypervisor(&host);
+    let burnt = || hypervisor.domain_info(1).unwrap().unwrap().cpu_time_ns.unwrap();
+    let before = burnt();
+    until("the guest burns time", || burnt() > before);
+}
+
+#[test]
+fn ten_thousand_domains_start_and_list_quickly() {
+    let start = Instant::now();
+    let host = host(&[("domains", "10000")]);
+    let hypervisor = hypervisor(&host);
+    assert_eq!(hypervisor.list().unwrap().len(), 10_001);
+    let mut store = Store::open(&host);
+    for domid in 1..=10_000 {
+        let path = format!("/local/domain/{domid}/name");
+        store.ask(&Request::Watch { path: &path, token: b"token", depth: None }).unwrap();
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    store.write("/local/domain/9999/name", "renamed");
+    store.event("/local/domain/9999/name");
+}
+
+#[test]
+fn memory_that_does_not_hold_the_ordered_guests_is_an_error() {
+    let error = SimHost::start(config(&[("memory", "512M"), ("domains", "100")])).unwrap_err();
+    assert_eq!(error.status, Status::NoMemory);
+    assert!(error.message.contains("of 100"), "{error}");
+}
+
+#[test]
+fn every_fault_on_order_is_seen_at_the_near_end() {
+    let permission = Hypervisor::over(host(&[("fault", "hypercall:fail")]).hypercall_port(), &Log::default());
+    assert_eq!(permission.err().unwrap().status, Status::AccessDenied);
+    let rubbish = Hypervisor::over(host(&[("fault", "hypercall:rubbish")]).hypercall_port(), &Log::default());
+    assert!(rubbish.is_err());
+
+    let soon = || Deadline::after(Duration::from_millis(50));
+    for road in ["xenstore", "xend"] {
+        let start = |kind: &str| {
+            let host = host(&[("fault", &format!("{road}:{kind}"))]);
+            let dial = if road == "xend" { host.xend_dial() } else { host.xenstore_dial() };
+            (host, dial)
+        };
+        let refused = start("fail").1.dial(soon()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let ask = |dial: Arc<dyn Dial>| {
+            let stream = Stream::connect(&*dial, soon()).unwrap();
+            stream.write_all(&[0; 16], soon()).unwrap();
+            let mut answer = [0; 64];
+            stream.read(&mut answer, soon()).map(|read| answer[..read].to_vec())
+        };
+        assert_eq!(ask(start("hang").1).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(ask(start("close").1).unwrap(), b"");
+        assert_eq!(ask(start("rubbish").1).unwrap(), [0xa5; 64]);
+    }
+}
+
+#[test]
+fn dropping_the_last_of_a_host_ends_its_thread() {
+    let host = host(&[]);
+    let port = host.hypercall_port();
+    let stream = Stream::connect(&*host.xenstore_dial(), Deadline::after(SOON)).unwrap();
+    let mut byte = [0];
+    drop(host);
+    assert_eq!(
+        stream.read_now(&mut byte).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "a port keeps it alive"
+    );
+    drop(port);
+    assert_eq!(stream.read_now(&mut byte).unwrap(), 0, "the thread is gone and with it the far end");
+}
+
+#[test]
+fn a_forked_child_can_drop_its_copy_and_harms_nobody() {
+    let host = host(&[("domains", "1")]);
+    let (hypercalls, dial) = (host.hypercall_port(), host.xenstore_dial());
+    // SAFETY: the child makes a few calls of this crate, none of which waits for a lock, and leaves without
+    // running anything of its parent's.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let mut bytes = [0; 64];
+        let refused =
+            hypercalls.call(17, [0; 5], &mut xenith::wire::port::Memory::new(0, &mut bytes)).is_err()
+                && dial.dial(Deadline::after(SOON)).is_err();
+        drop((hypercalls, dial, host));
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    until("the child ends", || {
+        // SAFETY: `status` is valid for writes.
+        unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) == child }
+    });
+    assert_eq!(status, 0);
+    assert_eq!(state(&hypervisor(&host), 1).0, State::Blocked);
+    Store::open(&host).read("/local/domain/1/name").unwrap();
+}
+
+/// A directory that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("xenith-test-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn joined(dir: &Path) -> Result<SimHost, Error> {
+    SimHost::open(SimConfig { dir: Some(dir.into()), ..SimConfig::default() })
+}
+
+#[test]
+fn a_served_host_is_one_host_for_all_who_join() {
+    let scratch = Scratch::new("serve");
+    let missing = joined(&scratch.0).unwrap_err();
+    assert_eq!(missing.status, Status::NoConnect);
+    assert!(missing.message.contains("xenith sim --dir"), "{missing}");
+
+    let server = serve(config(&[("xen", "4.1"), ("domains", "1500")]), &scratch.0).unwrap();
+    let (one, two) = (joined(&scratch.0).unwrap(), joined(&scratch.0).unwrap());
+    assert_eq!(one.release().to_string(), "4.1.6.1");
+    assert_eq!(one.host_name(), "xenith-sim");
+    let (first, second) = (hypervisor(&one), hypervisor(&two));
+    assert_eq!(first.list().unwrap().len(), 1501);
+    first.pause(7).unwrap();
+    assert_eq!(state(&second, 7).0, State::Paused);
+    Store::open(&one).write("/tool/seen", "by one");
+    assert_eq!(Store::open(&two).read("/tool/seen").unwrap(), "by one");
+
+    let again = serve(config(&[]), &scratch.0).unwrap_err();
+    assert_eq!(again.status, Status::Exists);
+    let own = server.host().unwrap();
+    assert_eq!(state(&hypervisor(own), 7).0, State::Paused);
+
+    drop(server);
+    assert_eq!(joined(&scratch.0).unwrap_err().status, Status::NoConnect);
+    let gone = first.domain_info(7).unwrap_err();
+    assert!(!matches!(gone.status, Status::Internal | Status::Timeout), "{gone:?}");
+    let left: Vec<String> = std::fs::read_dir(&scratch.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".sock") || name == "host")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    serve(config(&[]), &scratch.0).unwrap();
+}
+
+#[test]
+fn what_a_killed_server_left_behind_is_replaced() {
+    let scratch = Scratch::new("stale");
+    drop(serve(config(&[]), &scratch.0).unwrap());
+    // As a kill leaves it: a description, and sockets that nobody listens at.
+    std::fs::write(scratch.0.join("host"), "xenith-sim 1\nxen 3.4\nname xenith-sim\npid 1\n").unwrap();
+    for name in ["hypercall.sock", "xenstored.sock", "xend.sock"] {
+        drop(std::os::unix::net::UnixListener::bind(scratch.0.join(name)).unwrap());
+    }
+    assert_eq!(joined(&scratch.0).unwrap_err().status, Status::NoConnect);
+    let _server = serve(config(&[]), &scratch.0).unwrap();
+    assert_eq!(hypervisor(&joined(&scratch.0).unwrap()).list().unwrap().len(), 1);
+}
+
+#[test]
+fn a_host_of_another_version_is_refused_by_number() {
+    let scratch = Scratch::new("version");
+    let _server = serve(config(&[]), &scratch.0).unwrap();
+    std::fs::write(scratch.0.join("host"), "xenith-sim 999\nxen 9.9\nname x\n").unwrap();
+    let other = joined(&scratch.0).unwrap_err();
+    assert_eq!(other.status, Status::NotSupported);
+    assert!(other.message.contains("999"), "{other}");
+    std::fs::write(scratch.0.join("host"), "hello").unwrap();
+    assert_eq!(joined(&scratch.0).unwrap_err().status, Status::Protocol);
+}
+
+/// Names the directory in the environment of the other process.
+const OTHER: &str = "XENITH_TEST_JOIN";
+
+#[test]
+fn two_processes_share_a_served_host() {
+    let scratch = Scratch::new("processes");
+    let _server = serve(config(&[("domains", "2")]), &scratch.0).unwrap();
+    // The other process is this program again, in the test below.
+    let other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_other_process_pauses_domain_2", "--nocapture"])
+        .env(OTHER, &scratch.0)
+        .output()
+        .unwrap();
+    assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stdout));
+    assert_eq!(state(&hypervisor(&joined(&scratch.0).unwrap()), 2).0, State::Paused);
+}
+
+/// Does something only where the test above runs it.
+#[test]
+fn the_other_process_pauses_domain_2() {
+    if let Some(dir) = std::env::var_os(OTHER) {
+        let host = joined(Path::new(&dir)).unwrap();
+        hypervisor(&host).pause(2).unwrap();
+        assert_eq!(Store::open(&host).read("/local/domain/2/name").unwrap(), "guest-00002");
+    }
+}
