@@ -1,6 +1,7 @@
 //! Both ends of the hypercall road against recordings of real hypervisors (tests/data/hypercall): what the library asks must be, byte
 //! for byte, what the recording's own program asked; what Xen answered must mean what the recorded story says; and
 //! the simulated hypervisor, led through the same story, must answer as the real one did.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

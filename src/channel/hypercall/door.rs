@@ -21,7 +21,7 @@ const SMALL: usize = 4096;
 /// Small buffers that wait for use: as many as threads are likely to ask at once.
 const SMALL_KEPT: usize = 16;
 /// Buffers for lists that wait for use; each holds more than 100 KiB of locked memory.
-const LISTS_KEPT: usize = 2;
+const LISTS_KEPT: usize = 8;
 
 /// How often a call is repeated that found its memory unreachable; see [`super::arena`].
 const EFAULT_RETRIES: u32 = 2;
