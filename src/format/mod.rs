@@ -1,1 +1,11 @@
 //! Text <-> model, one file or folder per language.
+//!
+//! Reading is strict: what a language's reader does not know, or what the model cannot hold, is an error with its place and name. Each
+//! language's module says what it leaves out on purpose, and why.
+
+mod cpuset;
+mod error;
+pub mod sxpr;
+pub mod xml;
+
+pub use error::{Place, SyntaxError};

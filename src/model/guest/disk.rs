@@ -157,7 +157,7 @@ pub struct DriveAddress {
 }
 
 /// The highest number that a target's letters can say: more disks than any Xen serves.
-pub const MAX_TARGET_INDEX: u32 = 1 << 20;
+const MAX_TARGET_INDEX: u32 = 1 << 20;
 
 /// The number that the letters behind the bus's prefix say, in the manner of `a` .. `z`, `aa`, ...; None where
 /// they say none.

@@ -12,7 +12,7 @@ pub struct Interface {
     /// Its address; None: one is made up ([`super::Guest::fill_in`]).
     pub mac: Option<Mac>,
     /// The guest's IP addresses, which the host's script can enforce.
-    pub ips: Vec<IpAddr>,
+    pub ips: Vec<IpNet>,
     /// The host's script that connects it: `vif-bridge`, `/etc/xen/scripts/vif-route`.
     pub script: Option<String>,
     /// The emulated card (`e1000`, `rtl8139`), or `netfront` for Xen's own only.
@@ -37,6 +37,43 @@ pub enum InterfaceKind {
 impl Default for InterfaceKind {
     fn default() -> Self {
         InterfaceKind::Bridge(None)
+    }
+}
+
+/// An IP address, with the length of its network's prefix where that is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IpNet {
+    /// The address.
+    pub address: IpAddr,
+    /// The prefix's length: up to 32 or 128.
+    pub prefix: Option<u8>,
+}
+
+impl IpNet {
+    /// None where the prefix is longer than the address.
+    pub fn new(address: IpAddr, prefix: Option<u8>) -> Option<Self> {
+        let longest = if address.is_ipv6() { 128 } else { 32 };
+        prefix.is_none_or(|length| length <= longest).then_some(IpNet { address, prefix })
+    }
+}
+
+/// `192.0.2.1`, or `192.0.2.0/24`.
+impl fmt::Display for IpNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)?;
+        self.prefix.map_or(Ok(()), |length| write!(f, "/{length}"))
+    }
+}
+
+impl FromStr for IpNet {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| ())?)),
+            None => (text, None),
+        };
+        IpNet::new(address.parse().map_err(|_| ())?, prefix).ok_or(())
     }
 }
 

@@ -9,8 +9,8 @@ mod other;
 use std::collections::BTreeSet;
 
 pub use chardev::{CharDevice, CharSource, Endpoint};
-pub use disk::{Disk, DiskBus, DiskDevice, DiskKind, DriveAddress, MAX_TARGET_INDEX};
-pub use interface::{Interface, InterfaceKind, Mac};
+pub use disk::{Disk, DiskBus, DiskDevice, DiskKind, DriveAddress};
+pub use interface::{Interface, InterfaceKind, IpNet, Mac};
 pub use other::{Graphics, Input, InputBus, InputKind, PciAddress, PciDevice, Video};
 
 use super::{DomId, GuestType, Uuid};

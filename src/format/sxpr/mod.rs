@@ -1,0 +1,69 @@
+//! xend's configurations: the model <-> S-expressions.
+//!
+//! **To xend** ([`to_sxpr`]) goes the form that each age of xend takes ([`XendFormat`]). What xend has no place for is an error of
+//! status NotSupported that names it, with these exceptions, where nothing of meaning is lost:
+//! - the instruction set and machine type: xend gives the host's own;
+//! - features of a PV guest, and a kernel beside a bootloader (which brings its own): they have no effect;
+//! - the host's device of an `ethernet` interface, which no script of xend's reads;
+//! - the screen of a PV guest on Xen 3.0.2, which has none;
+//! - whether a PCI device is `managed`: xend never takes it from the host's driver by itself.
+//!
+//! **From xend** ([`from_sxpr`]) come the answers of all its versions, live or inactive, and what people send to it. xend adds much that is no
+//! configuration, differently in each version: what it measures (cpu_time, online_vcpus, store_mfn, ...), its own bookkeeping (uuids and
+//! numbers of devices, status, protocol, ...), and scheduling and on_xend_start, which have calls of their own. So a key that is not
+//! known is left out; a known key with an impossible value is an error. A device that lacks what makes it one (a disk without a target) is
+//! still being made and left out.
+//!
+//! Scripts, drivers and emulators that the configuration leaves to the toolstack are what libvirt gives to xend: `vif-bridge` for
+//! a bridge, `file:` and `phy:` for disks, the hvmloader and qemu-dm of xend's time for HVM guests.
+
+mod chardev;
+mod read;
+mod write;
+
+use super::error::SyntaxError;
+use crate::error::Result;
+use crate::model::Guest;
+use crate::model::guest::Live;
+use crate::wire::sexpr::Sexpr;
+
+/// How a xend wants its configurations: `xend_config_format` in its answer to `/xend/node`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum XendFormat {
+    /// Xen 3.0.2, which does not say a number.
+    V1 = 1,
+    /// Xen 3.0.3.
+    V2 = 2,
+    /// Xen 3.0.4.
+    V3 = 3,
+    /// Xen 3.1 to 4.4.
+    V4 = 4,
+}
+
+impl XendFormat {
+    /// From the number that xend says; None for one that no xend says. Absent is 1.
+    pub fn from_number(number: Option<u32>) -> Option<Self> {
+        match number {
+            None | Some(1) => Some(XendFormat::V1),
+            Some(2) => Some(XendFormat::V2),
+            Some(3) => Some(XendFormat::V3),
+            Some(4) => Some(XendFormat::V4),
+            Some(_) => None,
+        }
+    }
+}
+
+/// The configuration `(vm ...)` to send to xend. Memory is rounded up to whole MiB.
+///
+/// Errors: NotSupported for what this xend cannot hold, InvalidConfig for a guest that cannot be (no kernel and no bootloader).
+pub fn to_sxpr(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
+    write::vm(guest, format)
+}
+
+/// The guest in xend's `(domain ...)` or `(vm ...)`, and what is known of its life.
+///
+/// Errors: InvalidConfig for a value that is no configuration.
+pub fn from_sxpr(value: &Sexpr) -> Result<(Guest, Live)> {
+    read::domain(value)
+        .map_err(|message| SyntaxError { language: "xend's configuration", place: None, message }.into())
+}

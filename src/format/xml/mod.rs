@@ -1,0 +1,58 @@
+//! Domain XML as libvirt defines it, for Xen's guests.
+//!
+//! **Reading** is strict: an element or attribute that is not known is an error that names it and its place. Accepted and left out
+//! is what says nothing about the configuration:
+//! - what is known only while a guest runs: the domain's `id`, the terminal of a console or serial port, the name `vifN.M` of an interface;
+//! - what every guest has and libvirt writes: the mouse and keyboard of the guest's own bus, the balloon, disk controllers and the
+//!   addresses on them that follow from the targets, a PV guest's console, and the console that repeats the first serial port.
+//!
+//! Older spellings are read as libvirt reads them: `<clock sync=...>` for `offset`, a disk's type `aio` for `raw`, a target `ioemu:hda`,
+//! `wiremode` for a TCP port's protocol, OS type `xen` for `linux`, a console without a serial port in an HVM guest for both.
+//!
+//! **Writing** gives what libvirt gives: its order, its indent, and the devices and defaults above. Passwords are written only
+//! by [`write_with_secrets`].
+
+mod read;
+mod tree;
+mod write;
+
+use super::error::{Place, SyntaxError};
+use crate::error::Result;
+use crate::model::Guest;
+use crate::model::guest::Live;
+
+const LANGUAGE: &str = "domain XML";
+
+/// The guest that a description says.
+///
+/// Errors: [`crate::Status::InvalidConfig`], with line and column, for a text that is no XML, larger than 4 MiB, deeper than 32 elements,
+/// with a DOCTYPE or an unknown entity, with something unknown or impossible in it.
+pub fn parse(text: &str) -> Result<Guest> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    tree::Element::parse(text).and_then(read::guest).map_err(|fault| {
+        let place = Some(Place::of(text, fault.at));
+        SyntaxError { language: LANGUAGE, place, message: fault.message }.into()
+    })
+}
+
+/// [`parse`] for bytes that need not be UTF-8; such are an error with their place.
+pub fn parse_bytes(bytes: &[u8]) -> Result<Guest> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(text),
+        Err(error) => {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let place = Some(Place::of(&String::from_utf8_lossy(good), good.len()));
+            Err(SyntaxError { language: LANGUAGE, place, message: "not UTF-8 from here on".into() }.into())
+        }
+    }
+}
+
+/// The description of a guest, without passwords. `live` is what is known while it runs; its default for an inactive one.
+pub fn write(guest: &Guest, live: &Live) -> String {
+    write::document(guest, live, false)
+}
+
+/// [`write()`] with passwords.
+pub fn write_with_secrets(guest: &Guest, live: &Live) -> String {
+    write::document(guest, live, true)
+}

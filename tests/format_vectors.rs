@@ -1,0 +1,125 @@
+//! libvirt's own conversion cases against this library's: domain XML <-> xend's configurations.
+//!
+//! The cases are LGPL data and no part of this repository: they are read from `../shared/vectors/libvirt` (or `$XENITH_SHARED/vectors/libvirt`),
+//! and without them this test says that it compared nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quick_xml::events::Event;
+use xenith::format::sxpr::{XendFormat, from_sxpr, to_sxpr};
+use xenith::format::xml;
+use xenith::wire::sexpr::Sexpr;
+
+/// Of each kind: how many cases pass (fewer is a step back), and how many there are.
+const SCORES: [(&str, usize, usize); 5] = [
+    ("sexpr-to-xml", 37, 37),
+    ("xml-to-sexpr", 30, 30),
+    ("xml-to-sexpr-format1", 19, 19),
+    ("xml-to-sexpr-format2", 17, 17),
+    ("xml-to-sexpr-format3", 1, 1),
+];
+
+fn folder() -> PathBuf {
+    let shared = std::env::var_os("XENITH_SHARED").map(PathBuf::from);
+    shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("vectors/libvirt")
+}
+
+#[test]
+fn libvirts_cases_are_answered_as_libvirt_does() {
+    if !folder().is_dir() {
+        eprintln!("SKIPPED: no libvirt cases at {}; none of {SCORES:?} was compared", folder().display());
+        return;
+    }
+    let mut fallen = Vec::new();
+    for (kind, least, all) in SCORES {
+        let mut names: Vec<String> = fs::read_dir(folder().join(kind))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "sexpr"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), all, "{kind}: the number of cases has changed");
+        let failed: BTreeMap<&str, String> =
+            names.iter().filter_map(|name| Some((name.as_str(), run(kind, name).err()?))).collect();
+        let passed = all - failed.len();
+        println!("{kind}: {passed} of {all}");
+        for (name, why) in &failed {
+            println!("  {name}: {why}");
+        }
+        if passed < least {
+            fallen.push(format!(
+                "{kind}: {passed} of {all} pass, {least} did before; failing: {:?}",
+                failed.keys()
+            ));
+        }
+    }
+    assert!(fallen.is_empty(), "{}", fallen.join("\n"));
+}
+
+/// One case; the error shows both sides.
+fn run(kind: &str, name: &str) -> Result<(), String> {
+    let read =
+        |ending: &str| fs::read_to_string(folder().join(kind).join(format!("{name}.{ending}"))).unwrap();
+    let (document, expression) = (read("xml"), read("sexpr"));
+    let expression = Sexpr::parse_first(expression.as_bytes()).map_err(|error| error.to_string())?;
+    if kind == "sexpr-to-xml" {
+        let (guest, live) = from_sxpr(&expression).map_err(|error| error.to_string())?;
+        let (got, expected) = (tree(&xml::write(&guest, &live)), tree(&document));
+        return if got == expected { Ok(()) } else { Err(first_difference(&got, &expected)) };
+    }
+    let number = kind.strip_prefix("xml-to-sexpr-format").map_or(4, |number| number.parse().unwrap());
+    let guest = xml::parse(&document).map_err(|error| error.to_string())?;
+    let got =
+        to_sxpr(&guest, XendFormat::from_number(Some(number)).unwrap()).map_err(|error| error.to_string())?;
+    if got == expression { Ok(()) } else { Err(format!("\n    got      {got}\n    expected {expression}")) }
+}
+
+/// A document as lines, one per element and text: names, sorted attributes, trimmed text, depth.
+fn tree(document: &str) -> Vec<String> {
+    let mut reader = quick_xml::Reader::from_str(document);
+    reader.config_mut().expand_empty_elements = true;
+    let (mut lines, mut depth, mut words) = (Vec::new(), 0, String::new());
+    let flush = |words: &mut String, lines: &mut Vec<String>, depth: usize| {
+        if !words.trim().is_empty() {
+            lines.push(format!("{}{}", " ".repeat(depth), words.trim()));
+        }
+        words.clear();
+    };
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(tag) => {
+                flush(&mut words, &mut lines, depth);
+                let mut attributes: Vec<String> = tag
+                    .attributes()
+                    .map(|attribute| attribute.unwrap())
+                    .map(|one| {
+                        format!("{}={:?}", one.key.0, quick_xml::escape::unescape(&one.value).unwrap())
+                    })
+                    .collect();
+                attributes.sort();
+                lines.push(format!("{}<{} {}", " ".repeat(depth), tag.name().0, attributes.join(" ")));
+                depth += 1;
+            }
+            Event::End(_) => {
+                flush(&mut words, &mut lines, depth);
+                depth -= 1;
+            }
+            Event::Text(text) => words.push_str(&text),
+            Event::GeneralRef(name) => {
+                let reference = format!("&{};", &*name);
+                words.push_str(&quick_xml::escape::unescape(&reference).unwrap());
+            }
+            Event::Eof => return lines,
+            _ => {}
+        }
+    }
+}
+
+fn first_difference(got: &[String], expected: &[String]) -> String {
+    let at = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_else(|| "(the end)".into());
+    format!("\n    got      {}\n    expected {}", line(got), line(expected))
+}
