@@ -175,7 +175,7 @@ fn a_paused_guest_answers_only_when_it_is_unpaused() {
     hypervisor.pause(1).unwrap();
     let burnt = hypervisor.domain_info(1).unwrap().unwrap().cpu_time_ns;
     store.write("/local/domain/1/control/shutdown", "reboot");
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(30));
     let info = hypervisor.domain_info(1).unwrap().unwrap();
     assert_eq!((info.state, info.cpu_time_ns), (State::Paused, burnt));
     hypervisor.unpause(1).unwrap();

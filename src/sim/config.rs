@@ -68,12 +68,16 @@ impl SimConfig {
     /// | `domains` | transient guests that run from the start, 0 to 20,000 |
     /// | `boot`, `shutdown` | how long a guest takes to do so, ms |
     /// | `fault` | `ROAD:KIND[,ROAD:KIND]`, see [`Faults`] |
-    /// | `dir` | a directory where `xenith sim --dir` serves a host |
+    /// | `dir` | a directory where `xenith sim --dir` serves a host; no other key goes with it |
     ///
     /// Errors: [`Status::InvalidUri`] for an unknown key or a value out of range, naming both.
     pub fn from_query<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SimConfig> {
         let mut config = SimConfig::default();
+        let mut others = Vec::new();
         for (key, value) in query {
+            if key != "dir" {
+                others.push(key);
+            }
             match key {
                 "xen" => config.release = Release::of_xend_age(value)?,
                 "memory" => config.memory_kib = Some(memory(value)?),
@@ -94,6 +98,11 @@ impl SimConfig {
                     )));
                 }
             }
+        }
+        if let (Some(_), [first, ..]) = (&config.dir, others.as_slice()) {
+            return Err(bad(format!(
+                "dir joins a host that is served already: '{first}' is for who serves it, with xenith sim"
+            )));
         }
         Ok(config)
     }
@@ -215,7 +224,6 @@ mod tests {
             ("boot", "5"),
             ("shutdown", "7"),
             ("fault", "xend:hang,hypercall:fail"),
-            ("dir", "/tmp/x"),
         ])
         .unwrap();
         assert_eq!(config.release, Release::XEN_4_1);
@@ -225,7 +233,9 @@ mod tests {
         assert_eq!(config.faults.xend, Some(Fault::Hang));
         assert_eq!(config.faults.hypercall, Some(Fault::Fail));
         assert_eq!(config.faults.xenstore, None);
-        assert_eq!(config.dir.as_deref(), Some(std::path::Path::new("/tmp/x")));
+        assert_eq!(config.dir, None);
+        let joined = read(&[("dir", "/tmp/x")]).unwrap();
+        assert_eq!(joined.dir.as_deref(), Some(std::path::Path::new("/tmp/x")));
     }
 
     #[test]
@@ -248,6 +258,14 @@ mod tests {
             let error = read(&[(key, value)]).unwrap_err();
             assert_eq!(error.status, Status::InvalidUri);
             assert!(error.message.contains(said), "{key}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_joined_is_not_told_what_it_is_like() {
+        for query in [[("dir", "/tmp/x"), ("xen", "4.1")], [("cpus", "2"), ("dir", "/tmp/x")]] {
+            let error = read(&query).unwrap_err();
+            assert!(error.message.contains("served already"), "{error}");
         }
     }
 

@@ -173,7 +173,7 @@ impl Drop for Running {
 /// there is something to keep.
 fn private_dir() -> PathBuf {
     let name = format!("xenith-sim-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-    std::env::temp_dir().join(name)
+    sys::temp_dir().join(name)
 }
 
 /// Makes a directory for the owner alone, if it is not there.

@@ -1,5 +1,5 @@
 //! The system calls of the embedded host that the standard library does not offer: poll, eventfd, send without
-//! SIGPIPE, connect without blocking, a thread without signals, a lock on a file.
+//! SIGPIPE, connect without blocking, a thread without signals, a lock on a file, an environment that can be trusted.
 //!
 //! `unsafe` here: each of those calls, once.
 #![allow(unsafe_code)]
@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Something to wait for.
@@ -128,6 +128,14 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     }
     let error = io::Error::last_os_error();
     if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
+}
+
+/// Where temporary files go: TMPDIR, unless the program has more rights than who started it, or /tmp.
+pub(super) fn temp_dir() -> PathBuf {
+    // SAFETY: no pointer is passed.
+    let trusted = unsafe { libc::getauxval(libc::AT_SECURE) } == 0;
+    let dir = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|dir| trusted && dir.is_absolute());
+    dir.unwrap_or_else(|| "/tmp".into())
 }
 
 /// Connects to a unix socket without blocking: `WouldBlock` while its queue is full.
