@@ -79,3 +79,28 @@ impl From<Error> for Failure {
 pub(crate) fn say(lines: &str) {
     let _ = io::stderr().lock().write_all(lines.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_can_tell_failures_apart() {
+        for (status, exit) in [
+            (Status::Internal, 1),
+            (Status::InvalidUri, 2),
+            (Status::InvalidConfig, 1),
+            (Status::NotFound, 3),
+            (Status::NoConnect, 4),
+            (Status::AccessDenied, 4),
+            (Status::Stale, 5),
+            (Status::Exists, 5),
+            (Status::InvalidState, 5),
+            (Status::Timeout, 6),
+            (Status::NotSupported, 7),
+            (Status::OperationFailed, 1),
+        ] {
+            assert_eq!(Exit::from(status) as u8, exit, "{status:?}");
+        }
+    }
+}

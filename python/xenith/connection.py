@@ -236,9 +236,12 @@ def _road_bits(roads: Iterable[Road]) -> int:
     return bits
 
 
+_LEVELS = {level.value: level for level in LogLevel}
+
+
 def _log_callback(log: LogFunction) -> Any:
     # What the function raises, ctypes reports to sys.unraisablehook: nothing unwinds through the library.
     def hear(_data: Optional[int], level: int, line: bytes) -> None:
-        log(LogLevel(level), line.decode("utf-8", "replace"))
+        log(_LEVELS.get(level, LogLevel.DEBUG), line.decode("utf-8", "replace"))
 
     return _abi.LOG_FUNCTION(hear)

@@ -79,6 +79,7 @@ fn table(rows: &[DomainRow]) -> String {
     text
 }
 
+/// Names, uuids, or both, one domain in a line.
 fn columns(rows: &[DomainRow], names: bool, uuids: bool) -> String {
     let line = |row: &DomainRow| {
         let name = row.name.as_deref().map(visible);
@@ -89,4 +90,58 @@ fn columns(rows: &[DomainRow], names: bool, uuids: bool) -> String {
         }
     };
     rows.iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xenith::model::{DomainInfo, Reason, State, Uuid};
+
+    fn row(domid: Option<u32>, name: Option<&str>, state: State) -> DomainRow {
+        let info = DomainInfo {
+            domid,
+            uuid: Uuid::nil(),
+            state,
+            reason: Reason::Unknown,
+            guest_type: None,
+            memory_kib: None,
+            max_memory_kib: None,
+            cpu_time_ns: None,
+            vcpus_online: None,
+            vcpus_max: None,
+            shared_kib: None,
+            paged_kib: None,
+            outstanding_kib: None,
+            cpupool: None,
+            ssidref: None,
+        };
+        DomainRow { name: name.map(Into::into), info }
+    }
+
+    #[test]
+    fn the_table_is_virsh_s() {
+        let rows = [
+            row(Some(0), Some("Domain-0"), State::Running),
+            row(Some(12), None, State::Shutdown),
+            row(None, Some("größe"), State::Shutoff),
+        ];
+        assert_eq!(
+            table(&rows),
+            " Id   Name       State\n\
+             ------------------------------\n \
+             0    Domain-0   running\n \
+             12   -          in shutdown\n \
+             -    größe      shut off\n\n"
+        );
+        assert_eq!(table(&[]), " Id   Name   State\n--------------------\n\n");
+    }
+
+    #[test]
+    fn columns_leave_out_what_is_not_there() {
+        let rows = [row(Some(0), Some("a\x1bb"), State::Running), row(Some(1), None, State::Running)];
+        assert_eq!(columns(&rows, true, false), "a\\u{1b}b\n");
+        let nil = Uuid::nil();
+        assert_eq!(columns(&rows, false, true), format!("{nil}\n{nil}\n"));
+        assert_eq!(columns(&rows, true, true), format!("{nil} a\\u{{1b}}b\n{nil} -\n"));
+    }
 }
