@@ -5,7 +5,11 @@ XENITH_LIBRARY and XENITH_HEADER name an installed library and its header; witho
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Iterator, List
 
@@ -42,6 +46,30 @@ def guest_files() -> List[Path]:
 def header() -> Path:
     """The C header."""
     return Path(os.environ.get("XENITH_HEADER") or REPO / "include/xenith.h")
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    """The URI of an embedded host that another process serves."""
+    command = os.environ.get("XENITH_COMMAND")
+    if not command:
+        built = [*REPO.glob("build/out/bin/xenith"), *REPO.glob("target/*/xenith")]
+        if not built:
+            pytest.fail("there is no xenith command: run `make` first, or set XENITH_COMMAND")
+        command = str(max(built, key=lambda path: path.stat().st_mtime))
+    folder = tempfile.mkdtemp(prefix="xenith-py-")  # short: a socket's path has at most 107 bytes
+    with subprocess.Popen([command, "--json", "sim", "--dir", folder], stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            ready = b""
+            while not ready.endswith(b"}\n"):
+                line = server.stdout.readline()
+                assert line, "the server ended before it was ready"
+                ready += line
+            yield json.loads(ready)["uri"]
+        finally:
+            server.terminate()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import uuid
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -118,6 +121,27 @@ def test_acts_mean_the_life_that_was_looked_up(host: xenith.Connection) -> None:
         before.destroy()
     assert before.id == domain.id, "reads follow the uuid"
     host.lookup_by_uuid(domain.uuid).destroy()
+
+
+def test_two_processes_share_a_served_host(served: str) -> None:
+    program = (
+        "import sys, xenith\n"
+        "with xenith.open(sys.argv[1]) as host:\n"
+        "    domain = host.lookup_by_name(sys.argv[2])\n"
+        "    domain.start(paused=True)\n"
+        "    print(domain.id)\n"
+    )
+    with xenith.open(served) as host:
+        domain = host.define(guest_files()[-1].read_text(encoding="utf-8"))
+        environment = {**os.environ, "PYTHONPATH": str(Path(xenith.__file__).parents[1])}
+        other = [sys.executable, "-c", program, served, domain.name]
+        said = subprocess.run(other, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        assert domain.id == int(said)
+        row = next(row for row in host.domains(fresh=True) if row.uuid == domain.uuid)
+        assert (row.id, row.state) == (domain.id, State.PAUSED)
+        # This handle was never pinned to a life: it acts on the one there is.
+        domain.destroy()
+        assert not domain.is_active
 
 
 def test_waiting_has_an_end(host: xenith.Connection) -> None:

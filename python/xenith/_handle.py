@@ -27,7 +27,8 @@ class Handle:
         #: Whatever must live as long as the reference: the log callback.
         self._keep = keep
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler or a finalizer may close the handle while its own thread is in here.
+        self._lock = threading.RLock()
         self._users = 0
         self._closed = False
 
@@ -35,10 +36,12 @@ class Handle:
         if self._pid != os.getpid():
             raise ClosedError(f"this {self._what} was opened before fork: the child process must open its own")
         with self._lock:
-            if self._closed:
-                raise ClosedError(f"this {self._what} is closed")
-            self._users += 1
-        return self._pointer
+            if not self._closed:
+                self._users += 1
+                pointer = self._pointer
+                if pointer is not None:
+                    return pointer
+        raise ClosedError(f"this {self._what} is closed")
 
     def __exit__(
         self,
@@ -72,7 +75,8 @@ class Handle:
 
     def _let_go(self) -> None:
         pointer, self._pointer = self._pointer, None
-        self._release(pointer)
+        if pointer is not None:
+            self._release(pointer)
         self._keep = None
 
     # `getpid` as a default: at interpreter exit the module's names may be gone before this object.

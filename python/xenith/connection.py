@@ -51,14 +51,13 @@ class Connection:
             log_level=LogLevel(log_level),
             without_roads=_road_bits(without),
         )
-        if log is not None:
-            options.log = _log_callback(log)
+        # The library may log until the last reference to the connection and to its domains is gone: each keeps this.
+        self._log = None if log is None else _log_callback(log)
+        if self._log is not None:
+            options.log = self._log
         encoded = None if uri is None else encode(uri, "uri")
         out = _abi.CONNECT()
         call("xenith_connect_open", encoded, ctypes.byref(options), ctypes.sizeof(options), 0, ctypes.byref(out))
-        # The library may log until the last reference to the connection and to its domains is gone: each keeps the
-        # callback.
-        self._log = options.log
         self._handle = Handle(out, library().xenith_connect_unref, "connection", keep=self._log)
         self._uri = self._string("xenith_connect_get_uri")
 
