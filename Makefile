@@ -1,0 +1,153 @@
+# xenith: build, install, test.
+#
+#   make                  builds the library and the command
+#   make install          puts them into PREFIX (/usr/local); DESTDIR and LIBDIR as usual. Builds nothing.
+#   make uninstall        takes them out again
+#   make header           writes include/xenith.h and the export list anew
+#   make test-c           the C tests, on what an install gives
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR     ?= $(PREFIX)/bin
+DATADIR    ?= $(PREFIX)/share
+DESTDIR    ?=
+CARGO      ?= cargo
+CC         ?= cc
+STRIP      ?= strip
+OBJCOPY    ?= objcopy
+
+# What the targets here need on Debian 12, besides Rust.
+DEB_PACKAGES := build-essential cmake pkg-config valgrind
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SONAME  := libxenith.so.0
+SHARED  := libxenith.so.$(VERSION)
+
+# What `make` leaves and `make install` takes.
+OUT := build/out
+# The static library is built apart from everything else: only as the single crate type is it optimized as a whole.
+ABI := target/abi
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all build header check-header install uninstall demo-c test-c clean FORCE
+
+all: build
+
+build: $(OUT)/$(SHARED) $(OUT)/libxenith.a $(OUT)/libs.private $(OUT)/bin/xenith $(OUT)/share/man/man1/xenith.1
+
+# ---- build ----
+
+$(ABI)/release/libxenith.a: FORCE
+	$(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
+	    --print native-static-libs=$(CURDIR)/$(ABI)/native-static-libs
+
+# rustc cannot give symbols a version, so the shared library is linked from the static one. Each exported function is a root;
+# what none of them needs is dropped.
+$(OUT)/$(SHARED): $(ABI)/release/libxenith.a bindings/exports.txt bindings/xenith.map Makefile
+	@mkdir -p $(OUT)
+	$(CC) -shared -o $@ \
+	    -Wl,-soname,$(SONAME) -Wl,--version-script=bindings/xenith.map \
+	    $$(sed -n 's/^\(xenith_[a-z0-9_]*\) .*/-Wl,-u,\1/p' bindings/exports.txt) \
+	    $< $$(cat $(ABI)/native-static-libs) \
+	    -Wl,--gc-sections -Wl,--as-needed -Wl,-O1 -Wl,-s -Wl,-z,defs -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+
+# One object, in which only the exported functions are global: a program can link a second Rust library statically, whose
+# runtime's symbols would clash with ours.
+$(OUT)/libxenith.a: $(ABI)/release/libxenith.a bindings/exports.txt Makefile
+	@mkdir -p $(OUT)
+	sed -n 's/^\(xenith_[a-z0-9_]*\) .*/\1/p' bindings/exports.txt > $(OUT)/exported
+	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(OUT)/exported) -o $(OUT)/xenith.o $<
+	$(OBJCOPY) --strip-debug --keep-global-symbols=$(OUT)/exported $(OUT)/xenith.o
+	rm -f $@ && $(AR) rcs $@ $(OUT)/xenith.o
+
+# The compiler driver adds -lc and the right libgcc itself, also under -static, where -lgcc_s does not exist.
+$(OUT)/libs.private: $(ABI)/release/libxenith.a
+	@mkdir -p $(OUT)
+	tr ' ' '\n' < $(ABI)/native-static-libs | grep -vx -e -lc -e -lgcc_s | tr '\n' ' ' | sed 's/ *$$//' > $@
+
+target/release/xenith: FORCE
+	$(CARGO) build --release --locked -p xenith-cli
+
+$(OUT)/bin/xenith: target/release/xenith
+	@mkdir -p $(@D)
+	cp $< $@.new && $(STRIP) $@.new && mv $@.new $@
+
+# Manual pages and completions come from the command's own declarations.
+$(OUT)/share/man/man1/xenith.1: $(OUT)/bin/xenith
+	@mkdir -p $(OUT)/share/completions
+	$< man $(@D)
+	for shell in bash zsh fish; do $< completions $$shell > $(OUT)/share/completions/$$shell || exit 1; done
+	@touch $@
+
+# ---- what the world links against ----
+
+header:
+	$(CARGO) run --quiet --locked -p xenith-bindings write
+
+check-header:
+	@$(CARGO) run --quiet --locked -p xenith-bindings check
+
+# ---- install ----
+
+INSTALL := install
+D       := $(DESTDIR)
+COMPLETIONS := bash:bash-completion/completions/xenith zsh:zsh/site-functions/_xenith fish:fish/vendor_completions.d/xenith.fish
+
+# Depends on nothing, so that `sudo make install` compiles nothing as root.
+install:
+	@test -e $(OUT)/$(SHARED) -a -e $(OUT)/share/man/man1/xenith.1 || \
+	    { echo "make install: nothing is built yet: run \`make\` first, as yourself" >&2; exit 1; }
+	$(INSTALL) -d $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR) $(D)$(BINDIR) $(D)$(DATADIR)/man/man1
+	$(INSTALL) -m 755 $(OUT)/$(SHARED) $(D)$(LIBDIR)/$(SHARED)
+	ln -sf $(SHARED) $(D)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(D)$(LIBDIR)/libxenith.so
+	$(INSTALL) -m 644 $(OUT)/libxenith.a $(D)$(LIBDIR)/libxenith.a
+	$(INSTALL) -m 644 include/xenith.h $(D)$(INCLUDEDIR)/xenith.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	    -e "s|@LIBS_PRIVATE@|$$(cat $(OUT)/libs.private)|" \
+	    pkgconfig/xenith.pc.in > $(D)$(LIBDIR)/pkgconfig/xenith.pc
+	chmod 644 $(D)$(LIBDIR)/pkgconfig/xenith.pc
+	$(INSTALL) -m 755 $(OUT)/bin/xenith $(D)$(BINDIR)/xenith
+	$(INSTALL) -m 644 $(OUT)/share/man/man1/*.1 $(D)$(DATADIR)/man/man1/
+	for c in $(COMPLETIONS); do \
+	    $(INSTALL) -D -m 644 $(OUT)/share/completions/$${c%%:*} $(D)$(DATADIR)/$${c#*:} || exit 1; \
+	done
+	@test -n "$(D)" || echo "installed in $(PREFIX); if it is in the loader's path, run ldconfig as root now"
+
+uninstall:
+	rm -f $(D)$(LIBDIR)/$(SHARED) $(D)$(LIBDIR)/$(SONAME) $(D)$(LIBDIR)/libxenith.so $(D)$(LIBDIR)/libxenith.a
+	rm -f $(D)$(LIBDIR)/pkgconfig/xenith.pc $(D)$(INCLUDEDIR)/xenith.h $(D)$(BINDIR)/xenith
+	rm -f $(D)$(DATADIR)/man/man1/xenith.1 $(D)$(DATADIR)/man/man1/xenith-*.1
+	for c in $(COMPLETIONS); do rm -f $(D)$(DATADIR)/$${c#*:}; done
+
+# ---- tests from C ----
+
+# An installation of our own, which the C and Python tests and the demos use as a user would.
+TEST_PREFIX := $(CURDIR)/build/prefix
+export PKG_CONFIG_PATH := $(TEST_PREFIX)/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
+
+.PHONY: test-prefix
+test-prefix: build
+	@rm -rf $(TEST_PREFIX)
+	@$(MAKE) --no-print-directory install PREFIX=$(TEST_PREFIX) LIBDIR=$(TEST_PREFIX)/lib \
+	    INCLUDEDIR=$(TEST_PREFIX)/include BINDIR=$(TEST_PREFIX)/bin DATADIR=$(TEST_PREFIX)/share DESTDIR= > /dev/null
+
+test-c: check-header test-prefix
+	cmake -S ctest -B build/ctest -DCMAKE_BUILD_TYPE=Debug
+	cmake --build build/ctest
+	ctest --test-dir build/ctest --output-on-failure
+
+# The story of the README, compiled as a stranger would.
+demo-c: test-prefix
+	@mkdir -p build/demo
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror ctest/demo.c -o build/demo/demo \
+	    $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
+	build/demo/demo tests/data/seeds/pv-direct-kernel.xml
+
+clean:
+	rm -rf build
+	$(CARGO) clean
