@@ -6,30 +6,41 @@
  *
  * The rules that hold for every function
  *
- * - A function that can fail returns a status, 0 (XENITH_OK) for success, and takes an `err` as its last argument. `err` may be
- *   NULL. Otherwise *err is always written: NULL on success, else an error object, which the caller frees with xenith_error_free.
- *   What *err held before is not read. There is no global last error.
+ * - A function that can fail returns a status, 0 (XENITH_OK) for success, and takes an `err` as its
+ *   last argument. `err` may be NULL. Otherwise *err is always written: NULL on success, else an
+ *   error object, which the caller frees with xenith_error_free. What *err held before is not read.
+ *   There is no global last error.
  * - Outputs are written on success only.
- * - NULL where a value is needed, a size or index out of range, text that is not UTF-8, and unknown bits in `flags` are
- *   XENITH_ERR_INVALID_ARG, found before anything is done. Flags that mean nothing today must be 0.
- * - Strings are UTF-8 and end with NUL. One that comes through a `char **` belongs to the caller and is freed with xenith_string_free,
- *   not with free(); one that comes as a `const char *` lives with what it was read from.
- * - Handles (xenith_connect, xenith_domain) are reference-counted. Each one that a function gives is a reference, released with
- *   the unref function. A list and an error object have one owner and are freed once. All of these functions accept NULL.
+ * - NULL where a value is needed, a size or index out of range, text that is not UTF-8, and unknown
+ *   bits in `flags` are XENITH_ERR_INVALID_ARG, found before anything is done. Flags that mean
+ *   nothing today must be 0.
+ * - Strings are UTF-8 and end with NUL. One that comes through a `char **` belongs to the caller
+ *   and is freed with xenith_string_free, not with free(); one that comes as a `const char *` lives
+ *   with what it was read from.
+ * - Handles (xenith_connect, xenith_domain) are reference-counted. Each one that a function gives
+ *   is a reference, released with the unref function. A list and an error object have one owner and
+ *   are freed once. All of these functions accept NULL.
  * - Memory is in KiB, time in ns unless a name says otherwise (_ms).
- * - A struct that may grow travels with its size: pass sizeof. A program compiled with an older header gets the fields that it knows; one
- *   compiled with a newer header sees the bits of unknown fields unset.
+ * - A struct that may grow travels with its size: pass sizeof. A program compiled with an older
+ *   header gets the fields that it knows; one compiled with a newer header sees the bits of unknown
+ *   fields unset.
  * - Every call has a deadline (struct xenith_open_options) and none hangs.
- * - Any thread may use any handle, also several at once. Only the release of the last reference must come after all other uses.
- * - After fork, a child's calls on its parent's handles answer XENITH_ERR_CLOSED; the child may release them, and may open its own.
- * - The library installs no signal handler, raises no SIGPIPE, starts no thread, needs no SIGCHLD, and cannot be unloaded.
+ * - Any thread may use any handle, also several at once. Only the release of the last reference
+ *   must come after all other uses.
+ * - After fork, a child's calls on its parent's handles answer XENITH_ERR_CLOSED; the child may
+ *   release them, and may open its own.
+ * - The library installs no signal handler, raises no SIGPIPE, starts no thread (only the embedded
+ *   host, xen+sim:///, runs on one of its own, which blocks all signals), needs no SIGCHLD, and
+ *   cannot be unloaded.
  *
- * What the caller promises: a pointer that is not NULL points to what the function asks for, properly aligned, for the length of the
- * call: a handle, list or error object that this library gave and that is not yet released or freed; a string that ends with NUL;
- * `size` bytes of a struct; a place where an output can be written. Nothing of it is changed by another thread during the call.
+ * What the caller promises: a pointer that is not NULL points to what the function asks for,
+ * properly aligned, for the length of the call: a handle, list or error object that this library
+ * gave and that is not yet released or freed; a string that ends with NUL; `size` bytes of a
+ * struct; a place where an output can be written. Nothing of it is changed by another thread during
+ * the call.
  *
- * "Road" says which way into the host a function takes, and so what it costs: a hypercall is about a system call, a round trip to xenstored
- * some 50 times that, xend milliseconds to seconds.
+ * "Road" says which way into the host a function takes, and so what it costs: a hypercall is about
+ * a system call, a round trip to xenstored some 50 times that, xend milliseconds to seconds.
  *
  * Nothing is frozen before version 1.0; after it, only additions.
  */
@@ -56,7 +67,8 @@
 #define XENITH_ERR_INTERNAL 1
 
 /**
- * An argument is NULL, out of range or not UTF-8, a size is impossible, or a flag is unknown. The message names it.
+ * An argument is NULL, out of range or not UTF-8, a size is impossible, or a flag is unknown. The
+ * message names it.
  */
 #define XENITH_ERR_INVALID_ARG 10
 
@@ -214,8 +226,8 @@
 #define XENITH_LIST_INACTIVE 2
 
 /**
- * `xenith_connect_list_domains`: make one round trip to xenstored first, and so see every change, whoever made it, that
- * was done before the call.
+ * `xenith_connect_list_domains`: make one round trip to xenstored first, and so see every change,
+ * whoever made it, that was done before the call.
  */
 #define XENITH_LIST_FRESH 4
 
@@ -223,7 +235,8 @@
 #define XENITH_CREATE_PAUSED 1
 
 /**
- * `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it runs with.
+ * `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it
+ * runs with.
  */
 #define XENITH_XML_INACTIVE 1
 
@@ -303,44 +316,50 @@
 typedef struct xenith_connect xenith_connect;
 
 /**
- * A domain on a connection, which it holds open: reference-counted, usable from any thread. It is pinned to the domain's uuid
- * and, where the domain was live, to that life: what acts on a live domain answers `XENITH_ERR_STALE` when that life is over.
+ * A domain on a connection, which it holds open: reference-counted, usable from any thread. It is
+ * pinned to the domain's uuid and, where the domain was live, to that life: what acts on a live
+ * domain answers `XENITH_ERR_STALE` when that life is over.
  */
 typedef struct xenith_domain xenith_domain;
 
 /**
- * A list of domains as they were at one moment. Belongs to the caller, who frees it with `xenith_domain_list_free`. Never
- * changes; any thread may read it; it does not hold its connection open.
+ * A list of domains as they were at one moment. Belongs to the caller, who frees it with
+ * `xenith_domain_list_free`. Never changes; any thread may read it; it does not hold its
+ * connection open.
  */
 typedef struct xenith_domain_list xenith_domain_list;
 
 /**
- * What went wrong in a call: a status, the road it came from, the errno where there was one, and a sentence. Belongs to the
- * caller, who frees it with `xenith_error_free`. Never changes; any thread may read it.
+ * What went wrong in a call: a status, the road it came from, the errno where there was one, and a
+ * sentence. Belongs to the caller, who frees it with `xenith_error_free`. Never changes; any
+ * thread may read it.
  */
 typedef struct xenith_error xenith_error;
 
 /**
- * The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers that are not in this
- * header: treat them as errors.
+ * The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers
+ * that are not in this header: treat them as errors.
  */
 typedef uint32_t xenith_status;
 
 /**
- * How to open a connection. Start from zeroes: zero and NULL are the defaults, of fields that later versions add too.
+ * How to open a connection. Start from zeroes: zero and NULL are the defaults, of fields that
+ * later versions add too.
  */
 typedef struct xenith_open_options {
     /** The longest that a call may take which asks or changes something quick, ms. 0: 10 s. */
     uint32_t timeout_ms;
     /**
-     * The longest that a call may take which waits for the host's toolstack (define, create, destroy), ms. 0: 180 s.
+     * The longest that a call may take which waits for the host's toolstack (define, create,
+     * destroy), ms. 0: 180 s.
      */
     uint32_t toolstack_timeout_ms;
     /**
-     * Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is UTF-8 without a
-     * newline and lives for the call only. It may be called from several threads at once, on any thread that is in
-     * a call on the connection. It must return (no longjmp, no C++ exception), must not call this library, and
-     * may be called until the last reference to the connection and to its domains is released.
+     * Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is
+     * UTF-8 without a newline and lives for the call only. It may be called from several threads
+     * at once, on any thread that is in a call on the connection. It must return (no longjmp, no
+     * C++ exception), must not call this library, and may be called until the last reference to
+     * the connection and to its domains is released.
      */
     void (*log)(void *data, uint32_t level, const char *line);
     /** Given to `log` as it is. */
@@ -348,13 +367,15 @@ typedef struct xenith_open_options {
     /** The least important lines that are wanted: one of `XENITH_LOG_*`. 0: `XENITH_LOG_INFO`. */
     uint32_t log_level;
     /**
-     * Roads that must not be used, for tests and for hosts with a broken one: bit `1u << XENITH_ROAD_X` for each.
+     * Roads that must not be used, for tests and for hosts with a broken one: bit `1u <<
+     * XENITH_ROAD_X` for each.
      */
     uint32_t without_roads;
 } xenith_open_options;
 
 /**
- * The host's processors and memory. A field means something only if its bit (`XENITH_NODE_INFO_*`) is set in `valid`.
+ * The host's processors and memory. A field means something only if its bit (`XENITH_NODE_INFO_*`)
+ * is set in `valid`.
  */
 typedef struct xenith_node_info {
     /** Which fields are known: `XENITH_NODE_INFO_*`. */
@@ -380,8 +401,8 @@ typedef struct xenith_node_info {
 } xenith_node_info;
 
 /**
- * A domain at one moment. A field means something only if its bit (`XENITH_DOMAIN_INFO_*`) is set in `valid`: what the host
- * does not tell is absent, not zero.
+ * A domain at one moment. A field means something only if its bit (`XENITH_DOMAIN_INFO_*`) is set
+ * in `valid`: what the host does not tell is absent, not zero.
  */
 typedef struct xenith_domain_info {
     /** Which fields are known: `XENITH_DOMAIN_INFO_*`. */
@@ -415,7 +436,8 @@ typedef struct xenith_domain_info {
     /** The number of its security label. */
     uint32_t ssidref;
     /**
-     * The uuid, in the order in which it is written. Zeroes for domains that were never given one, such as Domain-0.
+     * The uuid, in the order in which it is written. Zeroes for domains that were never given one,
+     * such as Domain-0.
      */
     uint8_t uuid[16];
 } xenith_domain_info;
@@ -427,7 +449,8 @@ extern "C" {
 /* ---- The library ----------------------------------------------------------------------------------------- */
 
 /**
- * The version of the library that the program runs with; `XENITH_VERSION` is the one that it was compiled with.
+ * The version of the library that the program runs with; `XENITH_VERSION` is the one that it was
+ * compiled with.
  *
  * Road: none.
  *
@@ -477,8 +500,8 @@ uint32_t xenith_error_get_road(const struct xenith_error *error);
 int32_t xenith_error_get_errno(const struct xenith_error *error);
 
 /**
- * What happened and what to do next, in one sentence that starts with the road's name where there was a road. For people:
- * its wording may change in any version.
+ * What happened and what to do next, in one sentence that starts with the road's name where there
+ * was a road. For people: its wording may change in any version.
  *
  * Road: none, this reads the object.
  *
@@ -497,8 +520,8 @@ const char *xenith_error_get_message(const struct xenith_error *error);
 void xenith_error_free(struct xenith_error *error);
 
 /**
- * Frees a string that a function of this library gave through a `char **`. Strings that are returned as `const char *` are not
- * freed: each says what it lives with.
+ * Frees a string that a function of this library gave through a `char **`. Strings that are
+ * returned as `const char *` are not freed: each says what it lives with.
  *
  * Road: none.
  *
@@ -513,16 +536,18 @@ void xenith_string_free(char *string);
  *
  * Road: looks for each road that the URI allows, and keeps those that are there.
  *
- * @param uri           the host: "xen:///" or NULL is this one, "xen+sim:///" one that is simulated in this process; README.md
- *                      lists all forms
+ * @param uri           the host: "xen:///" or NULL is this one, "xen+sim:///" one that is
+ *                      simulated in this process; README.md lists all forms
  * @param options       deadlines, log, roads; NULL (with options_size 0) for the defaults
  * @param options_size  `sizeof *options`
  * @param flags         0
  * @param out           receives the connection, released with `xenith_connect_unref`
  * @param err           receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NO_CONNECT` and `XENITH_ERR_ACCESS_DENIED` name the road, why, and what to do;
- *         `XENITH_ERR_NOT_SUPPORTED` for a road or a Xen that this version does not know; `XENITH_ERR_TIMEOUT`;
- *         `XENITH_ERR_INVALID_ARG` for options from a newer header that ask for something
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NO_CONNECT` and
+ *         `XENITH_ERR_ACCESS_DENIED` name the road, why, and what to do;
+ *         `XENITH_ERR_NOT_SUPPORTED` for a road or a Xen that this version does not know;
+ *         `XENITH_ERR_TIMEOUT`; `XENITH_ERR_INVALID_ARG` for options from a newer header that ask
+ *         for something
  */
 xenith_status xenith_connect_open(const char *uri,
                                   const struct xenith_open_options *options,
@@ -542,8 +567,9 @@ xenith_status xenith_connect_open(const char *uri,
 struct xenith_connect *xenith_connect_ref(struct xenith_connect *conn);
 
 /**
- * Releases a reference to a connection. With the last one, and with no domain left that holds it, the connection is closed. In a child
- * process after fork this frees the child's memory and disturbs the parent in nothing.
+ * Releases a reference to a connection. With the last one, and with no domain left that holds it,
+ * the connection is closed. In a child process after fork this frees the child's memory and
+ * disturbs the parent in nothing.
  *
  * Road: none.
  *
@@ -632,7 +658,8 @@ xenith_status xenith_connect_get_version(const struct xenith_connect *conn,
                                          struct xenith_error **err);
 
 /**
- * The version of the xenith library at the far end of the connection: this one, unless the host is another machine.
+ * The version of the xenith library at the far end of the connection: this one, unless the host is
+ * another machine.
  *
  * Road: none on this host.
  *
@@ -653,12 +680,13 @@ xenith_status xenith_connect_get_library_version(const struct xenith_connect *co
  * Road: none: what Xen allows is a constant of its kind of guest.
  *
  * @param conn   a connection
- * @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh"; NULL for any
+ * @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh";
+ *               NULL for any
  * @param flags  0
  * @param out    receives the number
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for one that this host cannot run;
- *         `XENITH_ERR_CLOSED` after fork
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for
+ *         one that this host cannot run; `XENITH_ERR_CLOSED` after fork
  */
 xenith_status xenith_connect_get_max_vcpus(const struct xenith_connect *conn,
                                            const char *kind,
@@ -673,10 +701,12 @@ xenith_status xenith_connect_get_max_vcpus(const struct xenith_connect *conn,
  *
  * @param conn   a connection
  * @param flags  0
- * @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+ * @param info   receives the figures; those that the host does not tell are absent from
+ *               `info->valid`
  * @param size   `sizeof *info`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_connect_get_node_info(const struct xenith_connect *conn,
                                            uint64_t flags,
@@ -685,13 +715,16 @@ xenith_status xenith_connect_get_node_info(const struct xenith_connect *conn,
                                            struct xenith_error **err);
 
 /**
- * All domains, as one snapshot with id, uuid, name, state and figures of each. Live ones come first, by id.
+ * All domains, as one snapshot with id, uuid, name, state and figures of each. Live ones come
+ * first, by id.
  *
- * Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true; inactive domains from xend. On a
- * host at rest no round trip is made. A live domain whose name cannot be had is listed without one.
+ * Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true;
+ * inactive domains from xend. On a host at rest no round trip is made. A live domain whose name
+ * cannot be had is listed without one.
  *
  * @param conn   a connection
- * @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE and INACTIVE: both
+ * @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE
+ *               and INACTIVE: both
  * @param out    receives the list, freed with `xenith_domain_list_free`
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
@@ -702,17 +735,19 @@ xenith_status xenith_connect_list_domains(const struct xenith_connect *conn,
                                           struct xenith_error **err);
 
 /**
- * Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if it is live.
+ * Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if
+ * it is live.
  *
- * Road: xenstore with one round trip, so that every change done before the call is seen; then xend, for inactive ones.
+ * Road: xenstore with one round trip, so that every change done before the call is seen; then
+ * xend, for inactive ones.
  *
  * @param conn   a connection
  * @param name   the name, 1 to 255 bytes
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain can have; `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain
+ *         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_lookup_by_name(const struct xenith_connect *conn,
                                            const char *name,
@@ -730,8 +765,8 @@ xenith_status xenith_domain_lookup_by_name(const struct xenith_connect *conn,
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range; `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
                                          uint32_t id,
@@ -740,7 +775,8 @@ xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
                                          struct xenith_error **err);
 
 /**
- * Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if it is live.
+ * Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if
+ * it is live.
  *
  * Road: hypercall; then xend, for inactive ones.
  *
@@ -749,8 +785,8 @@ xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL; `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
                                            const uint8_t *uuid,
@@ -759,7 +795,8 @@ xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
                                            struct xenith_error **err);
 
 /**
- * Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its life if it is live.
+ * Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its
+ * life if it is live.
  *
  * Road: hypercall; then xend, for inactive ones.
  *
@@ -768,8 +805,8 @@ xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid; `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *conn,
                                                   const char *uuid,
@@ -778,8 +815,9 @@ xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *c
                                                   struct xenith_error **err);
 
 /**
- * Makes a domain persistent, or replaces its configuration. It is not started. The uuid decides which domain is meant: without one
- * in the XML, the persistent domain of that name, else a new one.
+ * Makes a domain persistent, or replaces its configuration. It is not started. The uuid decides
+ * which domain is meant: without one in the XML, the persistent domain of that name, else a new
+ * one.
  *
  * Road: xend.
  *
@@ -788,9 +826,11 @@ xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *c
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
- *         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
- *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
+ *         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
+ *         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
+ *         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
                                        const char *xml,
@@ -799,7 +839,8 @@ xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
                                        struct xenith_error **err);
 
 /**
- * Starts a domain that exists until its life ends. When a step fails, what was made is destroyed again.
+ * Starts a domain that exists until its life ends. When a step fails, what was made is destroyed
+ * again.
  *
  * Road: xend.
  *
@@ -808,9 +849,11 @@ xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
  * @param flags  0 or `XENITH_CREATE_PAUSED`
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
- *         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
- *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
+ *         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
+ *         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
+ *         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_create_xml(const struct xenith_connect *conn,
                                        const char *xml,
@@ -831,7 +874,8 @@ xenith_status xenith_domain_create_xml(const struct xenith_connect *conn,
 struct xenith_domain *xenith_domain_ref(struct xenith_domain *dom);
 
 /**
- * Releases a reference to a domain; with the last one, its reference to the connection. The domain itself goes on.
+ * Releases a reference to a domain; with the last one, its reference to the connection. The domain
+ * itself goes on.
  *
  * Road: none.
  *
@@ -846,7 +890,8 @@ void xenith_domain_unref(struct xenith_domain *dom);
  *
  * @param dom    a domain
  * @param flags  0
- * @param out    receives the connection: a reference of the caller's own, released with `xenith_connect_unref`
+ * @param out    receives the connection: a reference of the caller's own, released with
+ *               `xenith_connect_unref`
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
@@ -864,7 +909,8 @@ xenith_status xenith_domain_get_connect(const struct xenith_domain *dom,
  * @param flags  0
  * @param out    receives the name, freed with `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_get_name(const struct xenith_domain *dom,
                                      uint64_t flags,
@@ -894,7 +940,8 @@ xenith_status xenith_domain_get_uuid(const struct xenith_domain *dom,
  *
  * @param dom    a domain
  * @param flags  0
- * @param out    receives 32 lower-case hexadecimal digits with dashes, freed with `xenith_string_free`
+ * @param out    receives 32 lower-case hexadecimal digits with dashes, freed with
+ *               `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
@@ -912,8 +959,9 @@ xenith_status xenith_domain_get_uuid_string(const struct xenith_domain *dom,
  * @param flags  0
  * @param out    receives the id
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when the domain is not active, so has none; `XENITH_ERR_NOT_FOUND` when it is gone;
- *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when the domain is not active, so has none;
+ *         `XENITH_ERR_NOT_FOUND` when it is gone; `XENITH_ERR_CLOSED` after fork; the road's
+ *         errors
  */
 xenith_status xenith_domain_get_id(const struct xenith_domain *dom,
                                    uint64_t flags,
@@ -929,7 +977,8 @@ xenith_status xenith_domain_get_id(const struct xenith_domain *dom,
  * @param flags  0
  * @param out    receives "linux" (PV), "hvm" or "xenpvh", freed with `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_get_os_type(const struct xenith_domain *dom,
                                         uint64_t flags,
@@ -946,7 +995,8 @@ xenith_status xenith_domain_get_os_type(const struct xenith_domain *dom,
  * @param state   receives one of `XENITH_STATE_*`
  * @param reason  receives one of `XENITH_REASON_*`; may be NULL
  * @param err     receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_get_state(const struct xenith_domain *dom,
                                       uint64_t flags,
@@ -961,11 +1011,12 @@ xenith_status xenith_domain_get_state(const struct xenith_domain *dom,
  *
  * @param dom    a domain
  * @param flags  0
- * @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+ * @param info   receives the figures; those that the host does not tell are absent from
+ *               `info->valid`
  * @param size   `sizeof *info`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND` when the domain is gone;
- *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND`
+ *         when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_get_info(const struct xenith_domain *dom,
                                      uint64_t flags,
@@ -982,7 +1033,8 @@ xenith_status xenith_domain_get_info(const struct xenith_domain *dom,
  * @param flags  0 or `XENITH_XML_INACTIVE`
  * @param out    receives the XML, freed with `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_get_xml(const struct xenith_domain *dom,
                                     uint64_t flags,
@@ -998,7 +1050,8 @@ xenith_status xenith_domain_get_xml(const struct xenith_domain *dom,
  * @param flags  0
  * @param out    receives 1 or 0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_is_active(const struct xenith_domain *dom,
                                       uint64_t flags,
@@ -1014,8 +1067,9 @@ xenith_status xenith_domain_is_active(const struct xenith_domain *dom,
  * @param flags  0
  * @param out    receives 1 or 0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` or `XENITH_ERR_ACCESS_DENIED` where it cannot be told (a running domain of another
- *         machine's xend); `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` or `XENITH_ERR_ACCESS_DENIED` where it cannot be
+ *         told (a running domain of another machine's xend); `XENITH_ERR_NOT_FOUND` when the
+ *         domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_is_persistent(const struct xenith_domain *dom,
                                           uint64_t flags,
@@ -1030,9 +1084,10 @@ xenith_status xenith_domain_is_persistent(const struct xenith_domain *dom,
  * @param dom    a domain
  * @param flags  0 or `XENITH_CREATE_PAUSED`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when it is gone;
- *         `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such disk); `XENITH_ERR_NOT_SUPPORTED` on a host
- *         without a toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when
+ *         it is gone; `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such
+ *         disk); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_TIMEOUT`
+ *         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_create(const struct xenith_domain *dom,
                                    uint64_t flags,
@@ -1046,8 +1101,9 @@ xenith_status xenith_domain_create(const struct xenith_domain *dom,
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then); `XENITH_ERR_NOT_FOUND`;
- *         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then);
+ *         `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_undefine(const struct xenith_domain *dom,
                                      uint64_t flags,
@@ -1061,8 +1117,9 @@ xenith_status xenith_domain_undefine(const struct xenith_domain *dom,
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
- *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_suspend(const struct xenith_domain *dom,
                                     uint64_t flags,
@@ -1076,54 +1133,60 @@ xenith_status xenith_domain_suspend(const struct xenith_domain *dom,
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
- *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_resume(const struct xenith_domain *dom,
                                    uint64_t flags,
                                    struct xenith_error **err);
 
 /**
- * Asks the guest to power off. Returns when it was asked: a guest may take its time, or not listen.
+ * Asks the guest to power off. Returns when it was asked: a guest may take its time, or not
+ * listen.
  *
  * Road: xend; xenstore on a host without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
- *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_shutdown(const struct xenith_domain *dom,
                                      uint64_t flags,
                                      struct xenith_error **err);
 
 /**
- * Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look it up again.
+ * Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look
+ * it up again.
  *
  * Road: xend; xenstore on a host without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
- *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_reboot(const struct xenith_domain *dom,
                                    uint64_t flags,
                                    struct xenith_error **err);
 
 /**
- * Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is then inactive, a transient one
- * gone.
+ * Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is
+ * then inactive, a transient one gone.
  *
  * Road: xend; hypercall on a host without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
- *         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
  */
 xenith_status xenith_domain_destroy(const struct xenith_domain *dom,
                                     uint64_t flags,
@@ -1148,8 +1211,9 @@ size_t xenith_domain_list_count(const struct xenith_domain_list *list);
  *
  * @param list   a list
  * @param index  the row, from 0
- * @param out    receives the name, UTF-8, which lives as long as the list; NULL for a domain that has none yet or any more
- *               (half made, or being torn down) or whose name could not be read
+ * @param out    receives the name, UTF-8, which lives as long as the list; NULL for a domain that
+ *               has none yet or any more (half made, or being torn down) or whose name could not
+ *               be read
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
  */
@@ -1168,7 +1232,8 @@ xenith_status xenith_domain_list_get_name(const struct xenith_domain_list *list,
  * @param info   receives the figures
  * @param size   `sizeof *info`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL, an index beyond the end, or an impossible size
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL, an index beyond the end, or an
+ *         impossible size
  */
 xenith_status xenith_domain_list_get_info(const struct xenith_domain_list *list,
                                           size_t index,

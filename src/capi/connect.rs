@@ -55,16 +55,18 @@ impl xenith_connect {
 ///
 /// Road: looks for each road that the URI allows, and keeps those that are there.
 ///
-/// @param uri           the host: "xen:///" or NULL is this one, "xen+sim:///" one that is simulated in this process; README.md
-///                      lists all forms
+/// @param uri           the host: "xen:///" or NULL is this one, "xen+sim:///" one that is
+///                      simulated in this process; README.md lists all forms
 /// @param options       deadlines, log, roads; NULL (with options_size 0) for the defaults
 /// @param options_size  `sizeof *options`
 /// @param flags         0
 /// @param out           receives the connection, released with `xenith_connect_unref`
 /// @param err           receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NO_CONNECT` and `XENITH_ERR_ACCESS_DENIED` name the road, why, and what to do;
-///         `XENITH_ERR_NOT_SUPPORTED` for a road or a Xen that this version does not know; `XENITH_ERR_TIMEOUT`;
-///         `XENITH_ERR_INVALID_ARG` for options from a newer header that ask for something
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NO_CONNECT` and
+///         `XENITH_ERR_ACCESS_DENIED` name the road, why, and what to do;
+///         `XENITH_ERR_NOT_SUPPORTED` for a road or a Xen that this version does not know;
+///         `XENITH_ERR_TIMEOUT`; `XENITH_ERR_INVALID_ARG` for options from a newer header that ask
+///         for something
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_open(
     uri: *const c_char,
@@ -102,8 +104,9 @@ pub unsafe extern "C" fn xenith_connect_ref(conn: *mut xenith_connect) -> *mut x
     conn
 }
 
-/// Releases a reference to a connection. With the last one, and with no domain left that holds it, the connection is closed. In a child
-/// process after fork this frees the child's memory and disturbs the parent in nothing.
+/// Releases a reference to a connection. With the last one, and with no domain left that holds it,
+/// the connection is closed. In a child process after fork this frees the child's memory and
+/// disturbs the parent in nothing.
 ///
 /// Road: none.
 ///
@@ -248,7 +251,8 @@ pub unsafe extern "C" fn xenith_connect_get_version(
     }
 }
 
-/// The version of the xenith library at the far end of the connection: this one, unless the host is another machine.
+/// The version of the xenith library at the far end of the connection: this one, unless the host is
+/// another machine.
 ///
 /// Road: none on this host.
 ///
@@ -281,12 +285,13 @@ pub unsafe extern "C" fn xenith_connect_get_library_version(
 /// Road: none: what Xen allows is a constant of its kind of guest.
 ///
 /// @param conn   a connection
-/// @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh"; NULL for any
+/// @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh";
+///               NULL for any
 /// @param flags  0
 /// @param out    receives the number
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for one that this host cannot run;
-///         `XENITH_ERR_CLOSED` after fork
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for
+///         one that this host cannot run; `XENITH_ERR_CLOSED` after fork
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_max_vcpus(
     conn: *const xenith_connect,
@@ -322,10 +327,12 @@ fn guest_type(word: &str) -> Result<GuestType> {
 ///
 /// @param conn   a connection
 /// @param flags  0
-/// @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+/// @param info   receives the figures; those that the host does not tell are absent from
+///               `info->valid`
 /// @param size   `sizeof *info`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_node_info(
     conn: *const xenith_connect,
@@ -345,13 +352,16 @@ pub unsafe extern "C" fn xenith_connect_get_node_info(
     }
 }
 
-/// All domains, as one snapshot with id, uuid, name, state and figures of each. Live ones come first, by id.
+/// All domains, as one snapshot with id, uuid, name, state and figures of each. Live ones come
+/// first, by id.
 ///
-/// Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true; inactive domains from xend. On a
-/// host at rest no round trip is made. A live domain whose name cannot be had is listed without one.
+/// Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true;
+/// inactive domains from xend. On a host at rest no round trip is made. A live domain whose name
+/// cannot be had is listed without one.
 ///
 /// @param conn   a connection
-/// @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE and INACTIVE: both
+/// @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE
+///               and INACTIVE: both
 /// @param out    receives the list, freed with `xenith_domain_list_free`
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
@@ -380,17 +390,19 @@ fn list_filter(flags: u64) -> ListFilter {
     ListFilter { active: active || both, inactive: inactive || both, fresh: flags & XENITH_LIST_FRESH != 0 }
 }
 
-/// Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if it is live.
+/// Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if
+/// it is live.
 ///
-/// Road: xenstore with one round trip, so that every change done before the call is seen; then xend, for inactive ones.
+/// Road: xenstore with one round trip, so that every change done before the call is seen; then
+/// xend, for inactive ones.
 ///
 /// @param conn   a connection
 /// @param name   the name, 1 to 255 bytes
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain can have; `XENITH_ERR_CLOSED` after
-///         fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain
+///         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_name(
     conn: *const xenith_connect,
@@ -419,8 +431,8 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_name(
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range; `XENITH_ERR_CLOSED` after
-///         fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range;
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_id(
     conn: *const xenith_connect,
@@ -440,7 +452,8 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_id(
     }
 }
 
-/// Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if it is live.
+/// Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if
+/// it is live.
 ///
 /// Road: hypercall; then xend, for inactive ones.
 ///
@@ -449,8 +462,8 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_id(
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL; `XENITH_ERR_CLOSED` after
-///         fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL;
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
     conn: *const xenith_connect,
@@ -470,7 +483,8 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
     }
 }
 
-/// Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its life if it is live.
+/// Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its
+/// life if it is live.
 ///
 /// Road: hypercall; then xend, for inactive ones.
 ///
@@ -479,8 +493,8 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid; `XENITH_ERR_CLOSED` after
-///         fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid;
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_uuid_string(
     conn: *const xenith_connect,
@@ -509,8 +523,9 @@ fn uuid_of(word: &str) -> Result<Uuid> {
         .ok_or_else(|| Error::invalid_arg(format!("uuid is '{word}', which is not 32 hexadecimal digits")))
 }
 
-/// Makes a domain persistent, or replaces its configuration. It is not started. The uuid decides which domain is meant: without one
-/// in the XML, the persistent domain of that name, else a new one.
+/// Makes a domain persistent, or replaces its configuration. It is not started. The uuid decides
+/// which domain is meant: without one in the XML, the persistent domain of that name, else a new
+/// one.
 ///
 /// Road: xend.
 ///
@@ -519,9 +534,11 @@ fn uuid_of(word: &str) -> Result<Uuid> {
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
-///         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
-///         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
+///         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
+///         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
+///         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_define_xml(
     conn: *const xenith_connect,
@@ -541,7 +558,8 @@ pub unsafe extern "C" fn xenith_domain_define_xml(
     }
 }
 
-/// Starts a domain that exists until its life ends. When a step fails, what was made is destroyed again.
+/// Starts a domain that exists until its life ends. When a step fails, what was made is destroyed
+/// again.
 ///
 /// Road: xend.
 ///
@@ -550,9 +568,11 @@ pub unsafe extern "C" fn xenith_domain_define_xml(
 /// @param flags  0 or `XENITH_CREATE_PAUSED`
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong; `XENITH_ERR_EXISTS` for a name or uuid that
-///         another domain has; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED` with the host's words;
-///         `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
+///         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
+///         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
+///         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_create_xml(
     conn: *const xenith_connect,

@@ -4,15 +4,16 @@ use crate::error::{Road, Status};
 use crate::log::Level;
 use crate::model::{GuestType, Reason, State};
 
-/// The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers that are not in this
-/// header: treat them as errors.
+/// The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers
+/// that are not in this header: treat them as errors.
 pub type xenith_status = u32;
 
 /// Success.
 pub const XENITH_OK: u32 = 0;
 /// A defect of xenith itself. Please report it.
 pub const XENITH_ERR_INTERNAL: u32 = 1;
-/// An argument is NULL, out of range or not UTF-8, a size is impossible, or a flag is unknown. The message names it.
+/// An argument is NULL, out of range or not UTF-8, a size is impossible, or a flag is unknown. The
+/// message names it.
 pub const XENITH_ERR_INVALID_ARG: u32 = 10;
 /// The connection URI cannot be understood.
 pub const XENITH_ERR_INVALID_URI: u32 = 11;
@@ -122,14 +123,15 @@ pub const XENITH_LOG_DEBUG: u32 = 4;
 pub const XENITH_LIST_ACTIVE: u64 = 1;
 /// `xenith_connect_list_domains`: defined domains that are not running.
 pub const XENITH_LIST_INACTIVE: u64 = 2;
-/// `xenith_connect_list_domains`: make one round trip to xenstored first, and so see every change, whoever made it, that
-/// was done before the call.
+/// `xenith_connect_list_domains`: make one round trip to xenstored first, and so see every change,
+/// whoever made it, that was done before the call.
 pub const XENITH_LIST_FRESH: u64 = 4;
 
 /// `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused.
 pub const XENITH_CREATE_PAUSED: u64 = 1;
 
-/// `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it runs with.
+/// `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it
+/// runs with.
 pub const XENITH_XML_INACTIVE: u64 = 1;
 
 /// Each line: a number above is the number of that variant.

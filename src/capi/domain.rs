@@ -16,8 +16,9 @@ use super::sized::SizedOut;
 use crate::driver::Domain;
 use crate::error::{Error, Status};
 
-/// A domain on a connection, which it holds open: reference-counted, usable from any thread. It is pinned to the domain's uuid
-/// and, where the domain was live, to that life: what acts on a live domain answers `XENITH_ERR_STALE` when that life is over.
+/// A domain on a connection, which it holds open: reference-counted, usable from any thread. It is
+/// pinned to the domain's uuid and, where the domain was live, to that life: what acts on a live
+/// domain answers `XENITH_ERR_STALE` when that life is over.
 pub struct xenith_domain {
     domain: Domain,
     connect: Arc<xenith_connect>,
@@ -44,7 +45,8 @@ pub unsafe extern "C" fn xenith_domain_ref(dom: *mut xenith_domain) -> *mut xeni
     dom
 }
 
-/// Releases a reference to a domain; with the last one, its reference to the connection. The domain itself goes on.
+/// Releases a reference to a domain; with the last one, its reference to the connection. The domain
+/// itself goes on.
 ///
 /// Road: none.
 ///
@@ -63,7 +65,8 @@ pub unsafe extern "C" fn xenith_domain_unref(dom: *mut xenith_domain) {
 ///
 /// @param dom    a domain
 /// @param flags  0
-/// @param out    receives the connection: a reference of the caller's own, released with `xenith_connect_unref`
+/// @param out    receives the connection: a reference of the caller's own, released with
+///               `xenith_connect_unref`
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
@@ -92,7 +95,8 @@ pub unsafe extern "C" fn xenith_domain_get_connect(
 /// @param flags  0
 /// @param out    receives the name, freed with `xenith_string_free`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_name(
     dom: *const xenith_domain,
@@ -144,7 +148,8 @@ pub unsafe extern "C" fn xenith_domain_get_uuid(
 ///
 /// @param dom    a domain
 /// @param flags  0
-/// @param out    receives 32 lower-case hexadecimal digits with dashes, freed with `xenith_string_free`
+/// @param out    receives 32 lower-case hexadecimal digits with dashes, freed with
+///               `xenith_string_free`
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
@@ -172,8 +177,9 @@ pub unsafe extern "C" fn xenith_domain_get_uuid_string(
 /// @param flags  0
 /// @param out    receives the id
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when the domain is not active, so has none; `XENITH_ERR_NOT_FOUND` when it is gone;
-///         `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when the domain is not active, so has none;
+///         `XENITH_ERR_NOT_FOUND` when it is gone; `XENITH_ERR_CLOSED` after fork; the road's
+///         errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_id(
     dom: *const xenith_domain,
@@ -201,7 +207,8 @@ pub unsafe extern "C" fn xenith_domain_get_id(
 /// @param flags  0
 /// @param out    receives "linux" (PV), "hvm" or "xenpvh", freed with `xenith_string_free`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_os_type(
     dom: *const xenith_domain,
@@ -228,7 +235,8 @@ pub unsafe extern "C" fn xenith_domain_get_os_type(
 /// @param state   receives one of `XENITH_STATE_*`
 /// @param reason  receives one of `XENITH_REASON_*`; may be NULL
 /// @param err     receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_state(
     dom: *const xenith_domain,
@@ -259,11 +267,12 @@ pub unsafe extern "C" fn xenith_domain_get_state(
 ///
 /// @param dom    a domain
 /// @param flags  0
-/// @param info   receives the figures; those that the host does not tell are absent from `info->valid`
+/// @param info   receives the figures; those that the host does not tell are absent from
+///               `info->valid`
 /// @param size   `sizeof *info`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND` when the domain is gone;
-///         `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND`
+///         when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_info(
     dom: *const xenith_domain,
@@ -291,7 +300,8 @@ pub unsafe extern "C" fn xenith_domain_get_info(
 /// @param flags  0 or `XENITH_XML_INACTIVE`
 /// @param out    receives the XML, freed with `xenith_string_free`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_xml(
     dom: *const xenith_domain,
@@ -317,7 +327,8 @@ pub unsafe extern "C" fn xenith_domain_get_xml(
 /// @param flags  0
 /// @param out    receives 1 or 0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_is_active(
     dom: *const xenith_domain,
@@ -344,8 +355,9 @@ pub unsafe extern "C" fn xenith_domain_is_active(
 /// @param flags  0
 /// @param out    receives 1 or 0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` or `XENITH_ERR_ACCESS_DENIED` where it cannot be told (a running domain of another
-///         machine's xend); `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` or `XENITH_ERR_ACCESS_DENIED` where it cannot be
+///         told (a running domain of another machine's xend); `XENITH_ERR_NOT_FOUND` when the
+///         domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_is_persistent(
     dom: *const xenith_domain,
@@ -371,9 +383,10 @@ pub unsafe extern "C" fn xenith_domain_is_persistent(
 /// @param dom    a domain
 /// @param flags  0 or `XENITH_CREATE_PAUSED`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when it is gone;
-///         `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such disk); `XENITH_ERR_NOT_SUPPORTED` on a host
-///         without a toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when
+///         it is gone; `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such
+///         disk); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_TIMEOUT`
+///         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_create(
     dom: *const xenith_domain,
@@ -397,8 +410,9 @@ pub unsafe extern "C" fn xenith_domain_create(
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then); `XENITH_ERR_NOT_FOUND`;
-///         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then);
+///         `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_undefine(
     dom: *const xenith_domain,
@@ -422,8 +436,9 @@ pub unsafe extern "C" fn xenith_domain_undefine(
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
-///         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_suspend(
     dom: *const xenith_domain,
@@ -447,8 +462,9 @@ pub unsafe extern "C" fn xenith_domain_suspend(
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
-///         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_resume(
     dom: *const xenith_domain,
@@ -465,15 +481,17 @@ pub unsafe extern "C" fn xenith_domain_resume(
     }
 }
 
-/// Asks the guest to power off. Returns when it was asked: a guest may take its time, or not listen.
+/// Asks the guest to power off. Returns when it was asked: a guest may take its time, or not
+/// listen.
 ///
 /// Road: xend; xenstore on a host without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
-///         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_shutdown(
     dom: *const xenith_domain,
@@ -490,15 +508,17 @@ pub unsafe extern "C" fn xenith_domain_shutdown(
     }
 }
 
-/// Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look it up again.
+/// Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look
+/// it up again.
 ///
 /// Road: xend; xenstore on a host without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
-///         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_reboot(
     dom: *const xenith_domain,
@@ -515,16 +535,17 @@ pub unsafe extern "C" fn xenith_domain_reboot(
     }
 }
 
-/// Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is then inactive, a transient one
-/// gone.
+/// Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is
+/// then inactive, a transient one gone.
 ///
 /// Road: xend; hypercall on a host without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over; `XENITH_ERR_INVALID_STATE` when it is not in
-///         a state for that; `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
+///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_destroy(
     dom: *const xenith_domain,

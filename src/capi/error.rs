@@ -9,8 +9,9 @@ use super::boundary::guard;
 use super::constants::{XENITH_OK, XENITH_ROAD_NONE, xenith_status};
 use crate::error::{Error, Road};
 
-/// What went wrong in a call: a status, the road it came from, the errno where there was one, and a sentence. Belongs to the
-/// caller, who frees it with `xenith_error_free`. Never changes; any thread may read it.
+/// What went wrong in a call: a status, the road it came from, the errno where there was one, and a
+/// sentence. Belongs to the caller, who frees it with `xenith_error_free`. Never changes; any
+/// thread may read it.
 pub struct xenith_error {
     status: xenith_status,
     road: Road,
@@ -72,8 +73,8 @@ pub unsafe extern "C" fn xenith_error_get_errno(error: *const xenith_error) -> i
     guard(0, || unsafe { error.as_ref() }.map_or(0, |e| e.errno))
 }
 
-/// What happened and what to do next, in one sentence that starts with the road's name where there was a road. For people:
-/// its wording may change in any version.
+/// What happened and what to do next, in one sentence that starts with the road's name where there
+/// was a road. For people: its wording may change in any version.
 ///
 /// Road: none, this reads the object.
 ///
@@ -99,8 +100,8 @@ pub unsafe extern "C" fn xenith_error_free(error: *mut xenith_error) {
     }
 }
 
-/// Frees a string that a function of this library gave through a `char **`. Strings that are returned as `const char *` are not
-/// freed: each says what it lives with.
+/// Frees a string that a function of this library gave through a `char **`. Strings that are
+/// returned as `const char *` are not freed: each says what it lives with.
 ///
 /// Road: none.
 ///

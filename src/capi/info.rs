@@ -27,7 +27,8 @@ pub const XENITH_NODE_INFO_THREADS: u64 = 128;
 /// `xenith_node_info.valid`: machine is known.
 pub const XENITH_NODE_INFO_MACHINE: u64 = 256;
 
-/// The host's processors and memory. A field means something only if its bit (`XENITH_NODE_INFO_*`) is set in `valid`.
+/// The host's processors and memory. A field means something only if its bit (`XENITH_NODE_INFO_*`)
+/// is set in `valid`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct xenith_node_info {
@@ -91,8 +92,8 @@ pub const XENITH_DOMAIN_INFO_SSIDREF: u64 = 8192;
 /// `xenith_domain_info.valid`: uuid is known.
 pub const XENITH_DOMAIN_INFO_UUID: u64 = 16384;
 
-/// A domain at one moment. A field means something only if its bit (`XENITH_DOMAIN_INFO_*`) is set in `valid`: what the host
-/// does not tell is absent, not zero.
+/// A domain at one moment. A field means something only if its bit (`XENITH_DOMAIN_INFO_*`) is set
+/// in `valid`: what the host does not tell is absent, not zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct xenith_domain_info {
@@ -126,7 +127,8 @@ pub struct xenith_domain_info {
     pub cpupool: u32,
     /// The number of its security label.
     pub ssidref: u32,
-    /// The uuid, in the order in which it is written. Zeroes for domains that were never given one, such as Domain-0.
+    /// The uuid, in the order in which it is written. Zeroes for domains that were never given one,
+    /// such as Domain-0.
     pub uuid: [u8; 16],
 }
 
@@ -231,7 +233,8 @@ impl Figures for xenith_node_info {
     }
 }
 
-/// Writes `figures` to an output of the caller's size: a field that does not fit whole is not valid there.
+/// Writes `figures` to an output of the caller's size: a field that does not fit whole is not valid
+/// there.
 pub(super) fn put<T: Figures>(out: SizedOut, mut figures: T) {
     let ends = T::ENDS.iter().skip(1).enumerate();
     let held = ends.filter(|(_, end)| out.holds(**end)).fold(0, |mask, (bit, _)| mask | 1 << bit);

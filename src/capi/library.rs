@@ -18,7 +18,8 @@ const fn number(digits: &str) -> u64 {
     }
 }
 
-/// The version of the library that the program runs with; `XENITH_VERSION` is the one that it was compiled with.
+/// The version of the library that the program runs with; `XENITH_VERSION` is the one that it was
+/// compiled with.
 ///
 /// Road: none.
 ///

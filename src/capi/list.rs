@@ -14,8 +14,9 @@ use super::sized::SizedOut;
 use crate::error::{Error, Result};
 use crate::model::{DomainInfo, DomainRow};
 
-/// A list of domains as they were at one moment. Belongs to the caller, who frees it with `xenith_domain_list_free`. Never
-/// changes; any thread may read it; it does not hold its connection open.
+/// A list of domains as they were at one moment. Belongs to the caller, who frees it with
+/// `xenith_domain_list_free`. Never changes; any thread may read it; it does not hold its
+/// connection open.
 pub struct xenith_domain_list {
     rows: Vec<Row>,
     /// All names, each with a NUL after it: one allocation, however many domains there are.
@@ -78,8 +79,9 @@ pub unsafe extern "C" fn xenith_domain_list_count(list: *const xenith_domain_lis
 ///
 /// @param list   a list
 /// @param index  the row, from 0
-/// @param out    receives the name, UTF-8, which lives as long as the list; NULL for a domain that has none yet or any more
-///               (half made, or being torn down) or whose name could not be read
+/// @param out    receives the name, UTF-8, which lives as long as the list; NULL for a domain that
+///               has none yet or any more (half made, or being torn down) or whose name could not
+///               be read
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
 #[unsafe(no_mangle)]
@@ -108,7 +110,8 @@ pub unsafe extern "C" fn xenith_domain_list_get_name(
 /// @param info   receives the figures
 /// @param size   `sizeof *info`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL, an index beyond the end, or an impossible size
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL, an index beyond the end, or an
+///         impossible size
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_list_get_info(
     list: *const xenith_domain_list,

@@ -13,24 +13,28 @@ use crate::driver::OpenOptions;
 use crate::error::{Error, Result, Road};
 use crate::log::{Level, Log};
 
-/// How to open a connection. Start from zeroes: zero and NULL are the defaults, of fields that later versions add too.
+/// How to open a connection. Start from zeroes: zero and NULL are the defaults, of fields that
+/// later versions add too.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct xenith_open_options {
     /// The longest that a call may take which asks or changes something quick, ms. 0: 10 s.
     pub timeout_ms: u32,
-    /// The longest that a call may take which waits for the host's toolstack (define, create, destroy), ms. 0: 180 s.
+    /// The longest that a call may take which waits for the host's toolstack (define, create,
+    /// destroy), ms. 0: 180 s.
     pub toolstack_timeout_ms: u32,
-    /// Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is UTF-8 without a
-    /// newline and lives for the call only. It may be called from several threads at once, on any thread that is in
-    /// a call on the connection. It must return (no longjmp, no C++ exception), must not call this library, and
-    /// may be called until the last reference to the connection and to its domains is released.
+    /// Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is
+    /// UTF-8 without a newline and lives for the call only. It may be called from several threads
+    /// at once, on any thread that is in a call on the connection. It must return (no longjmp, no
+    /// C++ exception), must not call this library, and may be called until the last reference to
+    /// the connection and to its domains is released.
     pub log: Option<extern "C" fn(data: *mut c_void, level: u32, line: *const c_char)>,
     /// Given to `log` as it is.
     pub log_data: *mut c_void,
     /// The least important lines that are wanted: one of `XENITH_LOG_*`. 0: `XENITH_LOG_INFO`.
     pub log_level: u32,
-    /// Roads that must not be used, for tests and for hosts with a broken one: bit `1u << XENITH_ROAD_X` for each.
+    /// Roads that must not be used, for tests and for hosts with a broken one: bit `1u <<
+    /// XENITH_ROAD_X` for each.
     pub without_roads: u32,
 }
 
