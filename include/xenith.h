@@ -45,7 +45,6 @@
  * Nothing is frozen before version 1.0; after it, only additions.
  */
 
-
 #ifndef XENITH_H
 #define XENITH_H
 
@@ -446,7 +445,7 @@ typedef struct xenith_domain_info {
 extern "C" {
 #endif // __cplusplus
 
-/* ---- The library ----------------------------------------------------------------------------------------- */
+/* ---- The library ----------------------------------------------------------------------------- */
 
 /**
  * The version of the library that the program runs with; `XENITH_VERSION` is the one that it was
@@ -467,7 +466,7 @@ uint64_t xenith_library_version(void);
  */
 const char *xenith_library_version_string(void);
 
-/* ---- Errors and strings ---------------------------------------------------------------------------------- */
+/* ---- Errors and strings ---------------------------------------------------------------------- */
 
 /**
  * The status, which is the one that the call returned.
@@ -529,7 +528,7 @@ void xenith_error_free(struct xenith_error *error);
  */
 void xenith_string_free(char *string);
 
-/* ---- Connections ----------------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 /**
  * Opens a connection to a host. Nothing is changed on it.
@@ -588,7 +587,7 @@ void xenith_connect_unref(struct xenith_connect *conn);
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_connect_get_type(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_type(struct xenith_connect *conn,
                                       uint64_t flags,
                                       char **out,
                                       struct xenith_error **err);
@@ -604,7 +603,7 @@ xenith_status xenith_connect_get_type(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_connect_get_hostname(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_hostname(struct xenith_connect *conn,
                                           uint64_t flags,
                                           char **out,
                                           struct xenith_error **err);
@@ -620,7 +619,7 @@ xenith_status xenith_connect_get_hostname(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_connect_get_uri(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_uri(struct xenith_connect *conn,
                                      uint64_t flags,
                                      char **out,
                                      struct xenith_error **err);
@@ -636,7 +635,7 @@ xenith_status xenith_connect_get_uri(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_connect_get_capabilities(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_capabilities(struct xenith_connect *conn,
                                               uint64_t flags,
                                               char **out,
                                               struct xenith_error **err);
@@ -652,7 +651,7 @@ xenith_status xenith_connect_get_capabilities(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_connect_get_version(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_version(struct xenith_connect *conn,
                                          uint64_t flags,
                                          uint64_t *out,
                                          struct xenith_error **err);
@@ -669,7 +668,7 @@ xenith_status xenith_connect_get_version(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_connect_get_library_version(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_library_version(struct xenith_connect *conn,
                                                  uint64_t flags,
                                                  uint64_t *out,
                                                  struct xenith_error **err);
@@ -688,7 +687,7 @@ xenith_status xenith_connect_get_library_version(const struct xenith_connect *co
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for another kind; `XENITH_ERR_NOT_SUPPORTED` for
  *         one that this host cannot run; `XENITH_ERR_CLOSED` after fork
  */
-xenith_status xenith_connect_get_max_vcpus(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_max_vcpus(struct xenith_connect *conn,
                                            const char *kind,
                                            uint64_t flags,
                                            uint32_t *out,
@@ -708,7 +707,7 @@ xenith_status xenith_connect_get_max_vcpus(const struct xenith_connect *conn,
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_connect_get_node_info(const struct xenith_connect *conn,
+xenith_status xenith_connect_get_node_info(struct xenith_connect *conn,
                                            uint64_t flags,
                                            struct xenith_node_info *info,
                                            size_t size,
@@ -729,7 +728,7 @@ xenith_status xenith_connect_get_node_info(const struct xenith_connect *conn,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_connect_list_domains(const struct xenith_connect *conn,
+xenith_status xenith_connect_list_domains(struct xenith_connect *conn,
                                           uint64_t flags,
                                           struct xenith_domain_list **out,
                                           struct xenith_error **err);
@@ -749,7 +748,7 @@ xenith_status xenith_connect_list_domains(const struct xenith_connect *conn,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain
  *         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_lookup_by_name(const struct xenith_connect *conn,
+xenith_status xenith_domain_lookup_by_name(struct xenith_connect *conn,
                                            const char *name,
                                            uint64_t flags,
                                            struct xenith_domain **out,
@@ -768,7 +767,7 @@ xenith_status xenith_domain_lookup_by_name(const struct xenith_connect *conn,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for an id out of range;
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
+xenith_status xenith_domain_lookup_by_id(struct xenith_connect *conn,
                                          uint32_t id,
                                          uint64_t flags,
                                          struct xenith_domain **out,
@@ -788,7 +787,7 @@ xenith_status xenith_domain_lookup_by_id(const struct xenith_connect *conn,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for NULL;
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
+xenith_status xenith_domain_lookup_by_uuid(struct xenith_connect *conn,
                                            const uint8_t *uuid,
                                            uint64_t flags,
                                            struct xenith_domain **out,
@@ -808,7 +807,7 @@ xenith_status xenith_domain_lookup_by_uuid(const struct xenith_connect *conn,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for what is no uuid;
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *conn,
+xenith_status xenith_domain_lookup_by_uuid_string(struct xenith_connect *conn,
                                                   const char *uuid,
                                                   uint64_t flags,
                                                   struct xenith_domain **out,
@@ -832,7 +831,7 @@ xenith_status xenith_domain_lookup_by_uuid_string(const struct xenith_connect *c
  *         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
+xenith_status xenith_domain_define_xml(struct xenith_connect *conn,
                                        const char *xml,
                                        uint64_t flags,
                                        struct xenith_domain **out,
@@ -855,13 +854,13 @@ xenith_status xenith_domain_define_xml(const struct xenith_connect *conn,
  *         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_create_xml(const struct xenith_connect *conn,
+xenith_status xenith_domain_create_xml(struct xenith_connect *conn,
                                        const char *xml,
                                        uint64_t flags,
                                        struct xenith_domain **out,
                                        struct xenith_error **err);
 
-/* ---- Domains --------------------------------------------------------------------------------------------- */
+/* ---- Domains --------------------------------------------------------------------------------- */
 
 /**
  * Takes one more reference to a domain.
@@ -895,7 +894,7 @@ void xenith_domain_unref(struct xenith_domain *dom);
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_domain_get_connect(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_connect(struct xenith_domain *dom,
                                         uint64_t flags,
                                         struct xenith_connect **out,
                                         struct xenith_error **err);
@@ -912,7 +911,7 @@ xenith_status xenith_domain_get_connect(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_get_name(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_name(struct xenith_domain *dom,
                                      uint64_t flags,
                                      char **out,
                                      struct xenith_error **err);
@@ -928,7 +927,7 @@ xenith_status xenith_domain_get_name(const struct xenith_domain *dom,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_domain_get_uuid(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_uuid(struct xenith_domain *dom,
                                      uint64_t flags,
                                      uint8_t *out,
                                      struct xenith_error **err);
@@ -945,7 +944,7 @@ xenith_status xenith_domain_get_uuid(const struct xenith_domain *dom,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
  */
-xenith_status xenith_domain_get_uuid_string(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_uuid_string(struct xenith_domain *dom,
                                             uint64_t flags,
                                             char **out,
                                             struct xenith_error **err);
@@ -963,7 +962,7 @@ xenith_status xenith_domain_get_uuid_string(const struct xenith_domain *dom,
  *         `XENITH_ERR_NOT_FOUND` when it is gone; `XENITH_ERR_CLOSED` after fork; the road's
  *         errors
  */
-xenith_status xenith_domain_get_id(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_id(struct xenith_domain *dom,
                                    uint64_t flags,
                                    uint32_t *out,
                                    struct xenith_error **err);
@@ -980,7 +979,7 @@ xenith_status xenith_domain_get_id(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_get_os_type(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_os_type(struct xenith_domain *dom,
                                         uint64_t flags,
                                         char **out,
                                         struct xenith_error **err);
@@ -998,7 +997,7 @@ xenith_status xenith_domain_get_os_type(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_get_state(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_state(struct xenith_domain *dom,
                                       uint64_t flags,
                                       uint32_t *state,
                                       uint32_t *reason,
@@ -1018,7 +1017,7 @@ xenith_status xenith_domain_get_state(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for an impossible size; `XENITH_ERR_NOT_FOUND`
  *         when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_get_info(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_info(struct xenith_domain *dom,
                                      uint64_t flags,
                                      struct xenith_domain_info *info,
                                      size_t size,
@@ -1036,7 +1035,7 @@ xenith_status xenith_domain_get_info(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_get_xml(const struct xenith_domain *dom,
+xenith_status xenith_domain_get_xml(struct xenith_domain *dom,
                                     uint64_t flags,
                                     char **out,
                                     struct xenith_error **err);
@@ -1053,7 +1052,7 @@ xenith_status xenith_domain_get_xml(const struct xenith_domain *dom,
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_is_active(const struct xenith_domain *dom,
+xenith_status xenith_domain_is_active(struct xenith_domain *dom,
                                       uint64_t flags,
                                       uint32_t *out,
                                       struct xenith_error **err);
@@ -1071,7 +1070,7 @@ xenith_status xenith_domain_is_active(const struct xenith_domain *dom,
  *         told (a running domain of another machine's xend); `XENITH_ERR_NOT_FOUND` when the
  *         domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_is_persistent(const struct xenith_domain *dom,
+xenith_status xenith_domain_is_persistent(struct xenith_domain *dom,
                                           uint64_t flags,
                                           uint32_t *out,
                                           struct xenith_error **err);
@@ -1089,7 +1088,7 @@ xenith_status xenith_domain_is_persistent(const struct xenith_domain *dom,
  *         disk); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_TIMEOUT`
  *         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_create(const struct xenith_domain *dom,
+xenith_status xenith_domain_create(struct xenith_domain *dom,
                                    uint64_t flags,
                                    struct xenith_error **err);
 
@@ -1105,7 +1104,7 @@ xenith_status xenith_domain_create(const struct xenith_domain *dom,
  *         `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
  *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
-xenith_status xenith_domain_undefine(const struct xenith_domain *dom,
+xenith_status xenith_domain_undefine(struct xenith_domain *dom,
                                      uint64_t flags,
                                      struct xenith_error **err);
 
@@ -1121,7 +1120,7 @@ xenith_status xenith_domain_undefine(const struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_suspend(const struct xenith_domain *dom,
+xenith_status xenith_domain_suspend(struct xenith_domain *dom,
                                     uint64_t flags,
                                     struct xenith_error **err);
 
@@ -1137,7 +1136,7 @@ xenith_status xenith_domain_suspend(const struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_resume(const struct xenith_domain *dom,
+xenith_status xenith_domain_resume(struct xenith_domain *dom,
                                    uint64_t flags,
                                    struct xenith_error **err);
 
@@ -1154,7 +1153,7 @@ xenith_status xenith_domain_resume(const struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_shutdown(const struct xenith_domain *dom,
+xenith_status xenith_domain_shutdown(struct xenith_domain *dom,
                                      uint64_t flags,
                                      struct xenith_error **err);
 
@@ -1171,7 +1170,7 @@ xenith_status xenith_domain_shutdown(const struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_reboot(const struct xenith_domain *dom,
+xenith_status xenith_domain_reboot(struct xenith_domain *dom,
                                    uint64_t flags,
                                    struct xenith_error **err);
 
@@ -1188,11 +1187,11 @@ xenith_status xenith_domain_reboot(const struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that; `XENITH_ERR_CLOSED` after
  *         fork; the road's errors
  */
-xenith_status xenith_domain_destroy(const struct xenith_domain *dom,
+xenith_status xenith_domain_destroy(struct xenith_domain *dom,
                                     uint64_t flags,
                                     struct xenith_error **err);
 
-/* ---- Lists of domains ------------------------------------------------------------------------------------ */
+/* ---- Lists of domains ------------------------------------------------------------------------ */
 
 /**
  * How many domains are in a list.

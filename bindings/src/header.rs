@@ -79,7 +79,7 @@ fn titled(text: &str, function: &str, title: &str) -> Option<String> {
     at += lines.by_ref().take_while(|line| !is_declaration(line)).map(str::len).sum::<usize>();
     let comment = text.get(..at)?.rfind("/**")?;
     let (before, after) = text.split_at_checked(comment)?;
-    let rule = "-".repeat(100 - title.len());
+    let rule = "-".repeat(88 - title.len());
     Some(format!("{before}/* ---- {title} {rule} */\n\n{after}"))
 }
 

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn xenith_connect_unref(conn: *mut xenith_connect) {
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_type(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn xenith_connect_get_type(
 /// @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_hostname(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn xenith_connect_get_hostname(
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_uri(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn xenith_connect_get_uri(
 /// @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_capabilities(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -235,7 +235,7 @@ pub unsafe extern "C" fn xenith_connect_get_capabilities(
 /// @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_version(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut u64,
     err: *mut *mut xenith_error,
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn xenith_connect_get_version(
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_library_version(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut u64,
     err: *mut *mut xenith_error,
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn xenith_connect_get_library_version(
 ///         one that this host cannot run; `XENITH_ERR_CLOSED` after fork
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_max_vcpus(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     kind: *const c_char,
     flags: u64,
     out: *mut u32,
@@ -335,7 +335,7 @@ fn guest_type(word: &str) -> Result<GuestType> {
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_get_node_info(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     info: *mut xenith_node_info,
     size: usize,
@@ -367,7 +367,7 @@ pub unsafe extern "C" fn xenith_connect_get_node_info(
 /// @return `XENITH_OK`; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_connect_list_domains(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     flags: u64,
     out: *mut *mut xenith_domain_list,
     err: *mut *mut xenith_error,
@@ -405,7 +405,7 @@ fn list_filter(flags: u64) -> ListFilter {
 ///         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_name(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     name: *const c_char,
     flags: u64,
     out: *mut *mut xenith_domain,
@@ -435,7 +435,7 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_name(
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_id(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     id: u32,
     flags: u64,
     out: *mut *mut xenith_domain,
@@ -466,7 +466,7 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_id(
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     uuid: *const u8,
     flags: u64,
     out: *mut *mut xenith_domain,
@@ -497,7 +497,7 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_uuid_string(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     uuid: *const c_char,
     flags: u64,
     out: *mut *mut xenith_domain,
@@ -541,7 +541,7 @@ fn uuid_of(word: &str) -> Result<Uuid> {
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_define_xml(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     xml: *const c_char,
     flags: u64,
     out: *mut *mut xenith_domain,
@@ -575,7 +575,7 @@ pub unsafe extern "C" fn xenith_domain_define_xml(
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_create_xml(
-    conn: *const xenith_connect,
+    conn: *mut xenith_connect,
     xml: *const c_char,
     flags: u64,
     out: *mut *mut xenith_domain,

@@ -71,7 +71,7 @@ pub unsafe extern "C" fn xenith_domain_unref(dom: *mut xenith_domain) {
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_connect(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut *mut xenith_connect,
     err: *mut *mut xenith_error,
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn xenith_domain_get_connect(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_name(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn xenith_domain_get_name(
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_uuid(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut u8,
     err: *mut *mut xenith_error,
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn xenith_domain_get_uuid(
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG`
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_uuid_string(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn xenith_domain_get_uuid_string(
 ///         errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_id(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut u32,
     err: *mut *mut xenith_error,
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn xenith_domain_get_id(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_os_type(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn xenith_domain_get_os_type(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_state(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     state: *mut u32,
     reason: *mut u32,
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn xenith_domain_get_state(
 ///         when the domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_info(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     info: *mut xenith_domain_info,
     size: usize,
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn xenith_domain_get_info(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_xml(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut *mut c_char,
     err: *mut *mut xenith_error,
@@ -331,7 +331,7 @@ pub unsafe extern "C" fn xenith_domain_get_xml(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_is_active(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut u32,
     err: *mut *mut xenith_error,
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn xenith_domain_is_active(
 ///         domain is gone; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_is_persistent(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     out: *mut u32,
     err: *mut *mut xenith_error,
@@ -389,7 +389,7 @@ pub unsafe extern "C" fn xenith_domain_is_persistent(
 ///         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_create(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -415,7 +415,7 @@ pub unsafe extern "C" fn xenith_domain_create(
 ///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_undefine(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -441,7 +441,7 @@ pub unsafe extern "C" fn xenith_domain_undefine(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_suspend(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -467,7 +467,7 @@ pub unsafe extern "C" fn xenith_domain_suspend(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_resume(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -494,7 +494,7 @@ pub unsafe extern "C" fn xenith_domain_resume(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_shutdown(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -521,7 +521,7 @@ pub unsafe extern "C" fn xenith_domain_shutdown(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_reboot(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -548,7 +548,7 @@ pub unsafe extern "C" fn xenith_domain_reboot(
 ///         fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_destroy(
-    dom: *const xenith_domain,
+    dom: *mut xenith_domain,
     flags: u64,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
