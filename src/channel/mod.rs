@@ -3,3 +3,4 @@
 pub mod hypercall;
 pub mod stream;
 pub mod xend;
+pub mod xenstore;

@@ -87,13 +87,20 @@ impl Stream {
 
 /// Waits until `fd` is ready for `events` (or has failed, which the next read or write reports).
 pub fn wait_for(fd: i32, events: i16, deadline: Deadline) -> io::Result<()> {
+    match poll(&mut [libc::pollfd { fd, events, revents: 0 }], deadline)? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until one of the descriptors is ready or has failed; `revents` says which. 0 when the deadline passed first.
+pub fn poll(entries: &mut [libc::pollfd], deadline: Deadline) -> io::Result<usize> {
+    let count = libc::nfds_t::try_from(entries.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
-        let mut entry = libc::pollfd { fd, events, revents: 0 };
-        // SAFETY: one valid pollfd.
-        match unsafe { libc::poll(&raw mut entry, 1, deadline.poll_millis()) } {
-            0 => return Err(io::ErrorKind::TimedOut.into()),
-            1 => return Ok(()),
-            _ => {
+        // SAFETY: `entries` is valid for reads and writes of `count` pollfds.
+        match usize::try_from(unsafe { libc::poll(entries.as_mut_ptr(), count, deadline.poll_millis()) }) {
+            Ok(ready) => return Ok(ready),
+            Err(_) => {
                 let error = io::Error::last_os_error();
                 if error.kind() != io::ErrorKind::Interrupted {
                     return Err(error);

@@ -158,6 +158,11 @@ impl Xenstored {
         self.conns.contains_key(&id)
     }
 
+    /// How many transactions are open, of all clients.
+    pub fn open_transactions(&self) -> usize {
+        self.conns.values().map(|conn| conn.transactions.len()).sum()
+    }
+
     /// From now on [`Self::take_changes`] tells what is done. The caller must then take them after each feed.
     pub fn observe_changes(&mut self) {
         self.changes.get_or_insert_default();
