@@ -32,7 +32,11 @@ pub static GENERATIONS: &[Generation] = &[
 impl Generation {
     /// The row of `version`, if there is one.
     pub fn of(version: &XenVersion) -> Option<&'static Generation> {
-        let release = release(version);
+        Self::at(release(version))
+    }
+
+    /// The row of that point in history, if there is one.
+    pub fn at(release: Release) -> Option<&'static Generation> {
         GENERATIONS.iter().find(|row| row.from <= release && release < row.before)
     }
 

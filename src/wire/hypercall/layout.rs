@@ -74,10 +74,17 @@ impl Layout {
     }
 
     /// The value of an integer field; None as for [`Layout::bytes`].
+    #[inline]
     pub fn get(self, bytes: &[u8], field: &Field) -> Option<u64> {
-        let mut value = [0; 8];
-        value.get_mut(..field.width)?.copy_from_slice(self.bytes(bytes, field)?);
-        Some(u64::from_le_bytes(value))
+        // By width, so that each arm is one load: a list of 10,000 domains reads 150,000 fields.
+        let rest = bytes.get(self.offset(field)?..)?;
+        match field.width {
+            8 => rest.first_chunk().copied().map(u64::from_le_bytes),
+            4 => rest.first_chunk().copied().map(u32::from_le_bytes).map(u64::from),
+            2 => rest.first_chunk().copied().map(u16::from_le_bytes).map(u64::from),
+            1 => rest.first().copied().map(u64::from),
+            _ => None,
+        }
     }
 
     /// As [`Layout::get`], for a field of at most 32 bits.
@@ -87,9 +94,17 @@ impl Layout {
 
     /// Writes an integer field, cut to its width. None, and nothing written, as for [`Layout::bytes`]: a writer of a structure that
     /// knows more than this generation ignores that.
+    #[inline]
     pub fn set(self, bytes: &mut [u8], field: &Field, value: u64) -> Option<()> {
-        let place = self.bytes_mut(bytes, field)?;
-        place.copy_from_slice(value.to_le_bytes().get(..field.width)?);
+        let rest = bytes.get_mut(self.offset(field)?..)?;
+        let value = value.to_le_bytes();
+        match field.width {
+            8 => *rest.first_chunk_mut()? = value,
+            4 => *rest.first_chunk_mut()? = *value.first_chunk::<4>()?,
+            2 => *rest.first_chunk_mut()? = *value.first_chunk::<2>()?,
+            1 => *rest.first_mut()? = *value.first()?,
+            _ => return None,
+        }
         Some(())
     }
 }
