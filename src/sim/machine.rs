@@ -125,6 +125,8 @@ pub struct Machine {
     /// The last domid handed out; a failed create uses one up as well.
     rover: DomId,
     clock: Clock,
+    /// The time that stands still: [`Machine::hold_clock`].
+    held: Option<Duration>,
     events: Vec<Event>,
 }
 
@@ -292,6 +294,7 @@ impl Machine {
             domains: BTreeMap::new(),
             rover: 0,
             clock,
+            held: None,
             events: Vec::new(),
         };
         let dom0_pages = (1 << 30 >> 12).min(machine.free_pages / 2);
@@ -314,10 +317,22 @@ impl Machine {
 
     /// Time since the hypervisor booted.
     pub fn now(&self) -> Duration {
-        match self.clock {
-            Clock::Real(boot) => boot.elapsed(),
-            Clock::Stepped(now) => now,
+        match (self.held, &self.clock) {
+            (Some(held), _) => held,
+            (None, Clock::Real(boot)) => boot.elapsed(),
+            (None, Clock::Stepped(now)) => *now,
         }
+    }
+
+    /// Stops the time until [`Machine::let_clock_go`]: one call is one moment, for ten thousand domains too, and the clock is
+    /// read once.
+    pub fn hold_clock(&mut self) {
+        self.held = Some(self.now());
+    }
+
+    /// Time goes on.
+    pub fn let_clock_go(&mut self) {
+        self.held = None;
     }
 
     /// Moves a stepped clock; a real one moves by itself.

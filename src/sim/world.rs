@@ -123,7 +123,9 @@ impl World {
             Some(_) => return (Err(libc::EPERM), false),
             None => {}
         }
+        self.machine.hold_clock();
         let result = hypervisor::call(&mut self.machine, op, args, memory);
+        self.machine.let_clock_go();
         let acted = self.machine.has_events();
         if acted {
             self.settle();
