@@ -11,6 +11,7 @@
 //! | [`hypervisor`] | its byte side: hypercalls |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
 //! | [`serve`](mod@serve) | one host for many processes |
+//! | [`xend`] | the toolstack daemon: HTTP, S-expressions, domains that are kept |
 //! | [`xenstored`] | the store daemon: a tree of values, watches, transactions |
 
 pub mod config;
@@ -19,6 +20,7 @@ pub mod host;
 pub mod hypervisor;
 pub mod machine;
 pub mod serve;
+pub mod xend;
 pub mod xenstored;
 
 mod population;

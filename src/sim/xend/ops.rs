@@ -1,0 +1,417 @@
+//! The operations of POST, on all domains and on one.
+
+use super::config::{Config, Refusal, check_memory, check_name, python_int};
+use super::{Found, Parts, Xend, life};
+use crate::model::{DomId, Uuid};
+use crate::sim::machine::PAGE_SIZE;
+use crate::wire::sexpr::{Dialect, Fault, Limits, ParseError, Sexpr, python_repr};
+use crate::wire::xend_http::{Received, Reply, SXP};
+
+/// What an operation answers when it is done.
+enum Done {
+    /// 200, empty.
+    Nothing,
+    /// 200 and a value.
+    Value(Sexpr),
+    /// 202, with a Location.
+    Accepted,
+    /// 201, with the new domain.
+    Created(Uuid),
+}
+
+/// What Python says of a domid that is None.
+const NO_DOMID: &str = "int() argument must be a string or a number, not 'NoneType'";
+
+/// After these the connection stays open, also where they succeed (recorded).
+const LINGERING: [&str; 8] =
+    ["create", "destroy", "delete", "pause", "unpause", "start", "set_vcpus", "wait_for_devices"];
+
+/// What answers 202: its failures have that status, too, where it runs in a thread.
+const ACCEPTED: [&str; 9] =
+    ["rename", "shutdown", "delete", "start", "sysrq", "wait_for_devices", "destroy", "save", "dump"];
+
+/// Operations that real xends have and this one does not, and the status of their failures.
+const NOT_SIMULATED: [(&str, u16); 16] = [
+    ("save", 202),
+    ("dump", 202),
+    ("restore", 200),
+    ("migrate", 200),
+    ("pincpu", 500),
+    ("devices", 500),
+    ("device_create", 500),
+    ("device_configure", 500),
+    ("device_destroy", 500),
+    ("cpu_sedf_get", 500),
+    ("cpu_sedf_set", 500),
+    ("domain_sched_credit_get", 500),
+    ("domain_sched_credit_set", 500),
+    ("vif_limit_set", 500),
+    ("configure", 500),
+    ("reset", 500),
+];
+
+/// The one operation that a form asks for.
+pub(super) fn operation(request: &Received) -> Option<&str> {
+    let mut ops = request.field("op");
+    match (ops.next(), ops.next()) {
+        (Some(op), None) => Some(op),
+        _ => None,
+    }
+}
+
+/// 406: no operation, or two.
+pub(super) fn invalid_request(xend: &Xend) -> Reply {
+    Reply { status: 406, reason: "Invalid request".into(), ..xend.tailed(Vec::new()) }
+}
+
+/// 501: no such operation.
+pub(super) fn not_implemented(xend: &Xend, op: &str) -> Reply {
+    let reason = format!("Operation not implemented: {op}");
+    Reply { status: 501, reason: reason.clone(), ..xend.tailed(reason.into_bytes()) }
+}
+
+impl Xend {
+    /// POST /xend/domain.
+    pub(super) fn operate_on_all(&mut self, request: &Received, parts: &mut Parts<'_>) -> (Reply, bool) {
+        let Some(op) = operation(request) else { return (invalid_request(self), false) };
+        let done = match op {
+            "list" => Ok(Done::Value(self.all_live(parts.machine))),
+            "new" => self.define(request).map(|()| Done::Nothing),
+            "create" => self.create(request, parts).map(Done::Created),
+            "restore" => Err(not_simulated(op)),
+            _ => return (not_implemented(self, op), false),
+        };
+        self.reply(op, None, done, request, parts)
+    }
+
+    /// POST /xend/domain/X.
+    pub(super) fn operate(
+        &mut self,
+        whom: Found,
+        request: &Received,
+        parts: &mut Parts<'_>,
+    ) -> (Reply, bool) {
+        let Some(op) = operation(request) else { return (invalid_request(self), false) };
+        let accepted = |done: Result<(), Refusal>| done.map(|()| Done::Accepted);
+        let name = self.name(whom);
+        let done = match op {
+            "pause" => self.pause(whom, parts).map(|()| Done::Nothing),
+            "unpause" => self.unpause(whom, parts).map(|()| Done::Nothing),
+            "start" => accepted(self.start(whom, parts)),
+            "shutdown" => accepted(self.shutdown(whom, request, parts)),
+            "destroy" => accepted(self.destroy(whom, parts)),
+            "delete" => accepted(self.delete(whom)),
+            "rename" => accepted(self.rename(whom, request, parts)),
+            "sysrq" => accepted(self.sysrq(whom, request, parts)),
+            "wait_for_devices" => Ok(Done::Accepted),
+            "maxmem_set" => self.set_maxmem(whom, request, parts),
+            "mem_target_set" => self.set_target(whom, request, parts).map(|()| Done::Nothing),
+            "set_vcpus" => self.set_vcpus(whom, request, parts).map(|()| Done::Nothing),
+            "vcpuinfo" => Ok(Done::Value(self.vcpu_info(whom, parts.machine))),
+            _ if NOT_SIMULATED.iter().any(|(name, _)| *name == op) => Err(not_simulated(op)),
+            _ => return (not_implemented(self, op), false),
+        };
+        self.reply(op, Some(&name), done, request, parts)
+    }
+
+    fn reply(
+        &self,
+        op: &str,
+        name: Option<&str>,
+        done: Result<Done, Refusal>,
+        request: &Received,
+        parts: &Parts<'_>,
+    ) -> (Reply, bool) {
+        let location = name
+            .map(|name| format!("http://{}/xend/domain/{name}/..", request.host))
+            .filter(|_| ACCEPTED.contains(&op));
+        let lingers = done.is_err() || LINGERING.contains(&op);
+        let reply = match done {
+            Ok(Done::Nothing) => Reply::empty(200, "OK"),
+            Ok(Done::Value(value)) => self.value(&value),
+            Ok(Done::Accepted) => Reply { location, ..Reply::empty(202, "Accepted") },
+            Ok(Done::Created(uuid)) => {
+                let value = self.describe(Found::Guest(uuid), false, parts.machine);
+                let name = value.value("name").unwrap_or_default();
+                Reply {
+                    status: 201,
+                    reason: "created".into(),
+                    location: Some(format!("http://{}/xend/domain/{name}", request.host)),
+                    ..self.value(&value)
+                }
+            }
+            Err(words) => {
+                let thread = NOT_SIMULATED.iter().find(|(name, status)| *name == op && *status != 500);
+                let (status, reason) = match thread {
+                    Some((_, 202)) => (202, "Accepted".to_owned()),
+                    Some((_, status)) => (*status, "OK".to_owned()),
+                    None => (500, format!("Request failed: {op}")),
+                };
+                let error = format!("(xend.err {})", python_repr(&words));
+                Reply { location, ..Reply::with(status, reason, SXP, error.into_bytes()) }
+            }
+        };
+        (reply, lingers)
+    }
+
+    fn name(&self, whom: Found) -> String {
+        match whom {
+            Found::Domain0 => "Domain-0".into(),
+            Found::Guest(uuid) => {
+                let config = self.domains.get(&uuid).and_then(|known| known.config());
+                config.map_or(String::new(), |config| config.name.clone())
+            }
+        }
+    }
+
+    /// The configuration in a form, checked.
+    fn configuration(&self, request: &Received, op: &str) -> Result<Config, Refusal> {
+        let text = request.field("config").next();
+        let text = text.ok_or("Configuration error 'NoneType' object has no attribute '__getitem__'")?;
+        let bytes: Vec<u8> = crate::wire::sexpr::raw_bytes(text).collect();
+        let dialect = Dialect::Xend { bang_separates: !self.release.at_least(4, 0) };
+        let all = Sexpr::parse_all_with(&bytes, dialect, Limits::default());
+        let all = all.map_err(|error| parse_words(&error, &bytes, op))?;
+        let vm = all.first().ok_or("Configuration error list index out of range")?;
+        let creating = |words: Refusal| format!("Error creating domain: {words}");
+        Config::from_sexpr(vm, self.release).map_err(creating)
+    }
+
+    /// op=new.
+    fn define(&mut self, request: &Received) -> Result<(), Refusal> {
+        let config = self.configuration(request, "new")?;
+        self.check_name_is_free(&config.name, config.uuid)
+            .map_err(|words| format!("Error creating domain: {words}"))?;
+        self.manage(config)
+    }
+
+    fn manage(&mut self, config: Config) -> Result<(), Refusal> {
+        self.store
+            .save(&config, self.release)
+            .map_err(|error| format!("Failed to save configuration: {error}"))?;
+        let uuid = config.uuid;
+        self.domains.entry(uuid).or_default().managed = Some(config);
+        Ok(())
+    }
+
+    /// op=create.
+    fn create(&mut self, request: &Received, parts: &mut Parts<'_>) -> Result<Uuid, Refusal> {
+        let config = self.configuration(request, "create")?;
+        let creating = |words: Refusal| format!("Error creating domain: {words}");
+        let uuid = config.uuid;
+        let twin = self.by_name(&config.name).filter(|twin| self.domid(Found::Guest(*twin)).is_some());
+        let lives = twin.or(Some(uuid)).and_then(|uuid| self.domid(Found::Guest(uuid)));
+        if let Some(domid) = lives {
+            return Err(creating(format!(
+                "Domain {} already exists with ID '{domid}'",
+                python_repr(&config.name)
+            )));
+        }
+        self.check_name_is_free(&config.name, uuid).map_err(creating)?;
+        self.begin(config, parts).map_err(creating)?;
+        Ok(uuid)
+    }
+
+    fn check_name_is_free(&self, name: &str, uuid: Uuid) -> Result<(), Refusal> {
+        check_name(name)?;
+        let taken = |by: &str| Err(format!("VM name {} already exists{by}", python_repr(name)));
+        if name == "Domain-0" {
+            return taken(" as domain 0");
+        }
+        match self.by_name(name).filter(|other| *other != uuid) {
+            None => Ok(()),
+            Some(other) => match self.domid(Found::Guest(other)) {
+                Some(domid) => taken(&format!(" as domain {domid}")),
+                None => taken(""),
+            },
+        }
+    }
+
+    fn start(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        if self.domid(whom).is_some() {
+            return Err("Domain is already running".into());
+        }
+        let Found::Guest(uuid) = whom else { return Ok(()) };
+        let config = self.domains.get(&uuid).and_then(|known| known.managed.clone());
+        let domid = self.begin(config.ok_or("Domain is not managed")?, parts)?;
+        parts.machine.unpause(domid).map_err(life::errno_tuple)
+    }
+
+    fn pause(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let domid = self.domid(whom).ok_or(NO_DOMID)?;
+        if domid == 0 {
+            return Err("Cannot pause privileged domain 0".into());
+        }
+        // xend looks first, so that pausing twice needs one unpause, also where the hypervisor counts.
+        let is_paused = parts.machine.get(domid).is_some_and(|domain| domain.pauses() > 0);
+        if is_paused { Ok(()) } else { parts.machine.pause(domid).map_err(life::errno_tuple) }
+    }
+
+    fn unpause(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let domid = self.domid(whom).ok_or(NO_DOMID)?;
+        if domid == 0 && self.release.at_least(4, 0) {
+            return Err("Cannot unpause privileged domain 0".into());
+        }
+        parts
+            .machine
+            .unpause(domid)
+            .map_err(|errno| format!("Domain unable to be unpaused: {}", life::errno_tuple(errno)))
+    }
+
+    fn shutdown(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let reason = request.field("reason").next().ok_or("'reason'")?;
+        let Some(domid) = self.domid(whom) else { return Err("Domain cannot be shutdown".into()) };
+        if domid == 0 {
+            return Err("Domain 0 cannot be shutdown".into());
+        }
+        if !matches!(reason, "poweroff" | "reboot" | "suspend" | "crash" | "halt") {
+            return Err(format!("Invalid reason: {reason}"));
+        }
+        life::order(domid, "shutdown", reason, parts);
+        Ok(())
+    }
+
+    fn sysrq(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let key = python_int(required(request, "key")?)?;
+        let domid = self.domid(whom).ok_or(NO_DOMID)?;
+        let key = u8::try_from(key).map_err(|_| "chr() arg not in range(256)")?;
+        life::order(domid, "sysrq", &char::from(key).to_string(), parts);
+        Ok(())
+    }
+
+    fn destroy(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        match self.domid(whom).ok_or(NO_DOMID)? {
+            0 => Err("Cannot destroy privileged domain 0".into()),
+            domid => self.end(domid, parts).map(drop),
+        }
+    }
+
+    fn delete(&mut self, whom: Found) -> Result<(), Refusal> {
+        let Found::Guest(uuid) = whom else { return Err("Domain is not halted.".into()) };
+        if self.domid(whom).is_some() {
+            return Err("Domain is not halted.".into());
+        }
+        self.store.remove(uuid).map_err(|error| format!("Failed to remove configuration: {error}"))?;
+        self.domains.remove(&uuid);
+        Ok(())
+    }
+
+    fn rename(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let name = request.field("name").next().ok_or("'name'")?;
+        let Found::Guest(uuid) = whom else {
+            return Err("Domain-0 keeps its name in the embedded xend".into());
+        };
+        self.check_name_is_free(name, uuid)?;
+        self.change(uuid, |config| name.clone_into(&mut config.name))?;
+        if let Some(live) = self.domains.get(&uuid).and_then(|known| known.live.as_ref()) {
+            life::write_name(live.domid, &live.config, parts.store);
+        }
+        Ok(())
+    }
+
+    fn set_maxmem(
+        &mut self,
+        whom: Found,
+        request: &Received,
+        parts: &mut Parts<'_>,
+    ) -> Result<Done, Refusal> {
+        let mib = python_int(required(request, "memory")?)?;
+        let Found::Guest(uuid) = whom else { return Err(not_simulated("maxmem_set of Domain-0")) };
+        self.check(uuid, |config| check_memory(config.memory as i64, mib))?;
+        self.change(uuid, |config| config.maxmem = mib.unsigned_abs())?;
+        let Some(domid) = self.domid(whom) else { return Ok(Done::Nothing) };
+        let pages = (mib.unsigned_abs() << 20) / PAGE_SIZE;
+        parts.machine.set_max_mem(domid, pages).map_err(life::errno_tuple)?;
+        Ok(Done::Value(Sexpr::atom("0")))
+    }
+
+    fn set_target(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let mib = python_int(required(request, "target")?)?;
+        let Found::Guest(uuid) = whom else { return Err(not_simulated("mem_target_set of Domain-0")) };
+        self.check(uuid, |config| check_memory(mib, config.maxmem as i64))?;
+        self.change(uuid, |config| config.memory = mib.unsigned_abs())?;
+        if let Some((domid, config)) = self.life_of(uuid) {
+            life::write_target(domid, config, parts);
+        }
+        Ok(())
+    }
+
+    fn set_vcpus(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let vcpus = python_int(required(request, "vcpus")?)?;
+        let Found::Guest(uuid) = whom else { return Err(not_simulated("set_vcpus of Domain-0")) };
+        let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| (1..=128).contains(vcpus));
+        let vcpus = vcpus.ok_or("Zero or less VCPUs is invalid")?;
+        let lives = self.domid(whom).is_some();
+        self.check(uuid, |config| {
+            if lives && vcpus > config.vcpus {
+                return Err("Cannot set vcpus greater than max vcpus on running domain".into());
+            }
+            Ok(())
+        })?;
+        self.change(uuid, |config| {
+            config.vcpu_avail = u128::MAX >> (128 - vcpus);
+            if !lives {
+                config.vcpus = vcpus;
+                config.cpus.resize(vcpus as usize, Vec::new());
+            }
+        })?;
+        if let Some((domid, config)) = self.life_of(uuid) {
+            life::write_vcpus(domid, config, parts);
+        }
+        Ok(())
+    }
+
+    fn life_of(&self, uuid: Uuid) -> Option<(DomId, &Config)> {
+        let live = self.domains.get(&uuid)?.live.as_ref()?;
+        Some((live.domid, &live.config))
+    }
+
+    fn check(&self, uuid: Uuid, rule: impl Fn(&Config) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        self.domains.get(&uuid).and_then(|known| known.config()).map_or(Ok(()), rule)
+    }
+
+    /// Changes a domain's configuration, that of its life and that it starts with next.
+    fn change(&mut self, uuid: Uuid, change: impl Fn(&mut Config)) -> Result<(), Refusal> {
+        let Some(known) = self.domains.get_mut(&uuid) else { return Ok(()) };
+        if let Some(managed) = &known.managed {
+            let mut config = managed.clone();
+            change(&mut config);
+            self.store
+                .save(&config, self.release)
+                .map_err(|error| format!("Failed to save configuration: {error}"))?;
+            known.managed = Some(config);
+        }
+        if let Some(live) = &mut known.live {
+            change(&mut live.config);
+        }
+        Ok(())
+    }
+}
+
+fn required<'a>(request: &'a Received, field: &'a str) -> Result<&'a str, Refusal> {
+    request.field(field).next().ok_or_else(|| format!("Missing parameter: {field}"))
+}
+
+fn not_simulated(what: &str) -> Refusal {
+    format!("the embedded xend cannot do this: {what}")
+}
+
+/// xend's words for an S-expression that it cannot read.
+fn parse_words(error: &ParseError, input: &[u8], op: &str) -> Refusal {
+    match error.fault {
+        // create looks at the values before it looks at the errors.
+        Fault::UnexpectedEnd if op == "create" => "Configuration error list index out of range".into(),
+        Fault::UnexpectedEnd => "Invalid configuration unexpected EOF".into(),
+        Fault::UnexpectedClose => "Invalid configuration syntax error: )".into(),
+        Fault::InvalidByte(byte) => format!("Invalid configuration invalid character: code {byte}"),
+        Fault::OctalRange => {
+            let digits = input.get(error.offset + 1..error.offset + 4).unwrap_or_default();
+            format!(
+                "Invalid configuration invalid octal escape: out of range {}",
+                String::from_utf8_lossy(digits)
+            )
+        }
+        Fault::ShortHex => "Configuration error global name 'buf' is not defined".into(),
+        other => format!("Invalid configuration {other}"),
+    }
+}
