@@ -3,9 +3,9 @@
 //! **To xend** ([`to_sxpr`]) goes the form that each age of xend takes ([`XendFormat`]). What xend has no place for is an error of
 //! status NotSupported that names it, with these exceptions, where nothing of meaning is lost:
 //! - the instruction set and machine type: xend gives the host's own;
-//! - features of a PV guest, and a kernel beside a bootloader (which brings its own): they have no effect;
+//! - features of a PV guest, a kernel beside a bootloader (which brings its own), `shareable` of a read-only disk: they have no effect;
 //! - the host's device of an `ethernet` interface, which no script of xend's reads;
-//! - the screen of a PV guest on Xen 3.0.2, which has none;
+//! - on Xen 3.0.2 the screen of a PV guest, which has none there, and the port of an HVM guest's, which it derives from the domain's number;
 //! - whether a PCI device is `managed`: xend never takes it from the host's driver by itself.
 //!
 //! **From xend** ([`from_sxpr`]) come the answers of all its versions, live or inactive, and what people send to it. xend adds much that is no

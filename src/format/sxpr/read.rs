@@ -261,7 +261,7 @@ fn disk(device: &Sexpr) -> Option<Disk> {
     }
     let mode = text(device, "mode").unwrap_or_default();
     disk.readonly = mode.starts_with('r') || disk.device == DiskDevice::Cdrom;
-    disk.shareable = mode == "w!";
+    disk.shareable = mode == "w!" && !disk.readonly;
     Some(disk)
 }
 

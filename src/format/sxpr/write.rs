@@ -320,11 +320,13 @@ fn timers(image: &mut Items, clock: &Clock, is_hvm: bool, format: XendFormat) ->
 /// A screen in the image: of HVM guests, and of PV guests in Xen 3.0.3.
 fn old_screen(image: &mut Items, screen: &Graphics, format: XendFormat) -> Result<()> {
     match screen {
-        Graphics::Vnc { .. } => {
+        Graphics::Vnc { listen, password, .. } => {
             image.flag("vnc", true);
-            // Xen 3.0.2 derives the rest from the domain's number.
+            // Xen 3.0.2 derives the port from the domain's number, and protects it in no way.
             if format > XendFormat::V1 {
                 vnc(image, screen)?;
+            } else if listen.is_some() || password.is_some() {
+                return Err(unsupported("the password or listening address of <graphics> on Xen 3.0.2"));
             }
         }
         Graphics::Sdl { display, xauth } => {

@@ -3,8 +3,9 @@
 //! **Reading** is strict: an element or attribute that is not known is an error that names it and its place. Accepted and left out
 //! is what says nothing about the configuration:
 //! - what is known only while a guest runs: the domain's `id`, the terminal of a console or serial port, the name `vifN.M` of an interface;
-//! - what every guest has and libvirt writes: the mouse and keyboard of the guest's own bus, the balloon, disk controllers and the
-//!   addresses on them that follow from the targets, a PV guest's console, and the console that repeats the first serial port.
+//! - what every guest has and libvirt writes: the mouse and keyboard of the guest's own bus, the balloon, the usual video card of a guest
+//!   with a screen, disk controllers and the addresses on them that follow from the targets, a PV guest's console, and the console
+//!   that repeats the first serial port.
 //!
 //! Older spellings are read as libvirt reads them: `<clock sync=...>` for `offset`, a disk's type `aio` for `raw`, a target `ioemu:hda`,
 //! `wiremode` for a TCP port's protocol, OS type `xen` for `linux`, a console without a serial port in an HVM guest for both.

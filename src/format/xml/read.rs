@@ -342,6 +342,10 @@ fn devices(list: &mut Element, guest: &mut Guest) -> Result<()> {
     for mut element in list.children("video") {
         guest.videos.push(video(&mut element)?);
     }
+    // The card that the writer adds is nobody's choice.
+    if !guest.graphics.is_empty() && guest.videos == [Video::usual(guest.is_hvm())] {
+        guest.videos.clear();
+    }
     for mut element in list.children("hostdev") {
         let device = pci_device(&mut element)?;
         if guest.pci_devices.iter().any(|other| other.address == device.address) {

@@ -154,8 +154,7 @@ fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) {
             video(out, one, index == 0);
         }
     } else if !guest.graphics.is_empty() {
-        let (model, vram) = if is_hvm { ("cirrus", 16384) } else { ("xen", 4096) };
-        video(out, &Video { model: model.into(), vram_kib: Some(vram), heads: Some(1) }, true);
+        video(out, &Video::usual(is_hvm), true);
     }
     for device in &guest.pci_devices {
         out.tag("hostdev")

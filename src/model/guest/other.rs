@@ -37,6 +37,14 @@ pub struct Video {
     pub heads: Option<u32>,
 }
 
+impl Video {
+    /// What libvirt says of the card of a guest with a screen, where nobody chose one.
+    pub fn usual(is_hvm: bool) -> Self {
+        let (model, vram_kib) = if is_hvm { ("cirrus", 16384) } else { ("xen", 4096) };
+        Video { model: model.into(), vram_kib: Some(vram_kib), heads: Some(1) }
+    }
+}
+
 /// An input device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input {
