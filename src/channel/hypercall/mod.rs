@@ -1,6 +1,6 @@
 //! Hypercalls: the cheapest road into a host. Reads cost about as much as a system call.
 //!
-//! Nothing is locked while a hypercall runs: each one borrows its own buffer from a pool ([`arena`]), so threads do not wait for
+//! Nothing is locked while a hypercall runs: each one borrows its own buffer from a pool (`arena.rs`), so threads do not wait for
 //! each other. A question about one domain allocates nothing.
 
 mod arena;
@@ -9,6 +9,7 @@ mod door;
 mod errors;
 mod privcmd;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -210,6 +211,12 @@ impl Hypervisor {
     }
 }
 
+impl fmt::Debug for Hypervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hypervisor(Xen {}, {} calls)", self.version, self.calls())
+    }
+}
+
 /// A domain's number as hypercalls carry it. Reserved ones mean other things to Xen ("myself", "anybody"), so they are refused here.
 fn ordinary(domid: DomId) -> Result<u16> {
     match u16::try_from(domid) {
@@ -218,5 +225,45 @@ fn ordinary(domid: DomId) -> Result<u16> {
             "{domid} is no domain's id: they are 0 to {}",
             FIRST_RESERVED_DOMID - 1
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::port::Memory;
+
+    /// Xen 4.17 that answers everything with zeroes.
+    struct Still;
+
+    impl Hypercall for Still {
+        fn call(&self, op: u64, args: [u64; 5], _: &mut Memory<'_>) -> Result<i64, i32> {
+            Ok(if (op, args[0]) == (17, 0) { 4 << 16 | 17 } else { 0 })
+        }
+    }
+
+    #[test]
+    fn a_hypervisor_can_be_shared_by_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        let xen = Hypervisor::over(Arc::new(Still), &Log::default()).unwrap();
+        shared(&xen);
+        assert_eq!(format!("{xen:?}"), "Hypervisor(Xen 4.17, 4 calls)");
+    }
+
+    #[test]
+    fn an_empty_list_is_no_error_and_is_asked_for_once() {
+        let xen = Hypervisor::over(Arc::new(Still), &Log::default()).unwrap();
+        assert_eq!(xen.list().unwrap(), []);
+        assert_eq!(xen.calls(), 5);
+    }
+
+    #[test]
+    fn without_a_device_the_error_names_the_usual_one() {
+        if Path::new("/dev/xen").exists() || Path::new("/proc/xen/privcmd").exists() {
+            return;
+        }
+        let error = Hypervisor::open(None, &Log::default()).unwrap_err();
+        assert_eq!((error.status, error.road), (Status::NoConnect, Road::Hypercall));
+        assert!(error.message.contains("/dev/xen/privcmd"), "{error}");
     }
 }
