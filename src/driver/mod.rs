@@ -2,6 +2,7 @@
 //! [`Connection`] and [`Domain`]. docs/model.md says what identity, persistence and freshness mean here.
 
 mod connection;
+pub mod names;
 
 use std::time::Duration;
 
