@@ -5,8 +5,9 @@
 //! leads. The leader also writes what did not fit into the socket at once, so that a large batch cannot deadlock with a daemon
 //! that waits for us to read.
 //!
-//! Locks, in the order in which they may be held together: `Link::reader` or `Link::writer`, then `state`. None of them is held
-//! while waiting; but a write to the xenbus device of an old kernel takes until the daemon has answered, and holds `writer`.
+//! Locks, in the order in which they may be held together: `Link::reader`, then `state`, then `Link::queue`; and `Link::writer`, then
+//! `Link::queue`. None of them is held while waiting, except `writer`, which nobody waits for: a write to the xenbus device of an old
+//! kernel takes until the daemon has answered.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -138,6 +139,10 @@ pub(super) struct Link {
     stream: Stream,
     is_socket: bool,
     reader: Mutex<Reader>,
+    /// Whole frames that wait to be written.
+    queue: Mutex<Vec<u8>>,
+    /// What is being written. Held by one who never waits for room, but may wait for the device of an old kernel: others leave
+    /// their frames in `queue`, and it takes them along.
     writer: Mutex<Outbox>,
     /// Bytes wait in `writer` for room in the socket.
     congested: AtomicBool,
@@ -149,6 +154,13 @@ pub(super) struct Link {
 struct Reader {
     decoder: Decoder,
     buffer: Vec<u8>,
+}
+
+/// A write failed.
+struct Broken {
+    error: io::Error,
+    /// Some of what was queued had been written.
+    begun: bool,
 }
 
 #[derive(Default)]
@@ -206,7 +218,7 @@ impl Mux {
         let again: Vec<Outgoing> = asked.map(|(id, watch)| watch.request(*id)).collect();
         state.watch_order.clear();
         let bytes = state.register(&again, None, link.is_socket);
-        link.writer.lock().bytes = bytes;
+        *link.queue.lock() = bytes;
         state.link = Some(link.clone());
         let generation = state.generation;
         drop(state);
@@ -218,11 +230,8 @@ impl Mux {
                 again.len()
             ),
         );
-        let mut outbox = link.writer.lock();
-        let flushed = link.flush(&mut outbox);
-        drop(outbox);
-        if let Err(error) = flushed {
-            self.write_failed(&link, &error);
+        if let Err(broken) = link.flush() {
+            self.write_failed(&link, &broken.error);
         }
         Ok(link)
     }
@@ -255,8 +264,7 @@ impl Mux {
         }
         drop(state);
 
-        let unsent = self.send(link, &bytes, deadline);
-        if let Err(error) = unsent {
+        if let Err(error) = self.send(link, &bytes) {
             self.state.lock().calls.remove(&call);
             return Err(error);
         }
@@ -280,33 +288,27 @@ impl Mux {
         }
     }
 
-    /// Puts bytes behind what waits to be written, and writes what fits.
-    fn send(&self, link: &Arc<Link>, bytes: &[u8], deadline: Deadline) -> Result<(), Failed> {
-        let Some(mut outbox) = link.writer.try_lock_until(deadline.instant()) else {
-            // Registered and never sent: the ids stay owed, which does no harm.
-            return Err(self.late().into());
-        };
-        let waiting = outbox.bytes.len() - outbox.at;
-        if waiting + bytes.len() > MAX_UNSENT {
-            drop(outbox);
+    /// Puts bytes behind what waits to be written, and writes what can be written now.
+    fn send(&self, link: &Arc<Link>, bytes: &[u8]) -> Result<(), Failed> {
+        let mut queue = link.queue.lock();
+        let first = queue.is_empty();
+        let too_much = queue.len() + bytes.len() > MAX_UNSENT;
+        if !too_much {
+            queue.extend_from_slice(bytes);
+        }
+        drop(queue);
+        if too_much {
             let error = self.closed("xenstored no longer reads what it is sent");
             self.fail(link, &error);
             return Err(error.into());
         }
-        outbox.bytes.extend_from_slice(bytes);
-        match link.flush(&mut outbox) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let unsent = waiting == 0 && outbox.at == 0;
-                drop(outbox);
-                self.write_failed(link, &error);
-                if unsent {
-                    return Err(Failed { error: self.broken(&error), unsent: true });
-                }
-                // What was answered before the daemon closed has been handed out; the wait will tell.
-                Ok(())
-            }
+        let Err(broken) = link.flush() else { return Ok(()) };
+        self.write_failed(link, &broken.error);
+        if first && !broken.begun {
+            return Err(Failed { error: self.broken(&broken.error), unsent: true });
         }
+        // What was answered before the daemon closed has been handed out; the wait will tell.
+        Ok(())
     }
 
     /// Waits until `ready` answers; None when the deadline passed first.
@@ -374,15 +376,15 @@ impl Mux {
         if alarm.revents != 0 {
             link.silence();
         }
-        if stream.revents & !libc::POLLOUT != 0 {
-            self.receive(link, true);
+        let over = stream.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
+        if stream.revents & !libc::POLLOUT != 0 && !self.receive(link, true) && over {
+            // Nothing to read, and never will be.
+            self.fail(link, &self.closed("xenstored closed the connection"));
         }
-        if stream.revents & libc::POLLOUT != 0 {
-            // Whoever holds the lock is writing: that will do.
-            let flushed = link.writer.try_lock().map(|mut outbox| link.flush(&mut outbox));
-            if let Some(Err(error)) = flushed {
-                self.write_failed(link, &error);
-            }
+        if stream.revents & libc::POLLOUT != 0
+            && let Err(broken) = link.flush()
+        {
+            self.write_failed(link, &broken.error);
         }
     }
 
@@ -720,7 +722,8 @@ impl Link {
             stream,
             is_socket,
             reader: Mutex::new(Reader { decoder: Decoder::default(), buffer: vec![0; 64 << 10] }),
-            writer: Mutex::new(Outbox::default()),
+            queue: Mutex::default(),
+            writer: Mutex::default(),
             congested: AtomicBool::new(false),
             alarm,
             bell,
@@ -738,28 +741,50 @@ impl Link {
         while io::Read::read(&mut &self.alarm, &mut bytes).is_ok_and(|count| count == bytes.len()) {}
     }
 
-    /// Writes what fits now; the leader does the rest.
-    fn flush(&self, outbox: &mut Outbox) -> io::Result<()> {
-        while let Some(chunk) = outbox.chunk(self.is_socket) {
-            match self.stream.write_now(chunk) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => outbox.written(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // The leader polls for room from its next turn on.
-                    self.congested.store(true, Ordering::Release);
-                    self.ring();
-                    return Ok(());
+    /// Writes what can be written now; the leader does the rest, or whoever is writing already.
+    fn flush(&self) -> Result<(), Broken> {
+        while let Some(mut outbox) = self.writer.try_lock() {
+            loop {
+                if outbox.bytes.is_empty() && !outbox.refill(&mut self.queue.lock()) {
+                    self.congested.store(false, Ordering::Release);
+                    break;
                 }
-                Err(error) => return Err(error),
+                let written = match outbox.chunk(self.is_socket) {
+                    Some(chunk) => self.stream.write_now(chunk),
+                    None => Err(io::ErrorKind::InvalidData.into()),
+                };
+                match written {
+                    Ok(count @ 1..) => outbox.written(count),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        // The leader polls for room from its next turn on.
+                        self.congested.store(true, Ordering::Release);
+                        self.ring();
+                        return Ok(());
+                    }
+                    failed => {
+                        let error = failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+                        return Err(Broken { error, begun: outbox.at > 0 });
+                    }
+                }
+            }
+            drop(outbox);
+            // Somebody may have queued a frame, and found the writer busy, just before it was let go.
+            if self.queue.lock().is_empty() {
+                break;
             }
         }
-        self.congested.store(false, Ordering::Release);
         Ok(())
     }
 }
 
 impl Outbox {
-    /// What to write next; None when everything is out.
+    /// Takes what is queued; false when nothing is.
+    fn refill(&mut self, queue: &mut Vec<u8>) -> bool {
+        std::mem::swap(&mut self.bytes, queue);
+        !self.bytes.is_empty()
+    }
+
+    /// What to write next.
     fn chunk(&mut self, is_socket: bool) -> Option<&[u8]> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         if is_socket {
