@@ -54,12 +54,14 @@ $(OUT)/$(SHARED): $(ABI)/release/libxenith.a bindings/exports.txt bindings/xenit
 	    -Wl,--gc-sections -Wl,--as-needed -Wl,-O1 -Wl,-s -Wl,-z,defs -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
 # One object, in which only the exported functions are global: a program can link a second Rust library statically, whose
-# runtime's symbols would clash with ours.
+# runtime's symbols would clash with ours. The bitcode that Rust's own objects carry goes: a linker with an LLVM plugin
+# would read it instead of the code.
 $(OUT)/libxenith.a: $(ABI)/release/libxenith.a bindings/exports.txt Makefile
 	@mkdir -p $(OUT)
 	sed -n 's/^\(xenith_[a-z0-9_]*\) .*/\1/p' bindings/exports.txt > $(OUT)/exported
 	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(OUT)/exported) -o $(OUT)/xenith.o $<
-	$(OBJCOPY) --strip-debug --keep-global-symbols=$(OUT)/exported $(OUT)/xenith.o
+	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	    --keep-global-symbols=$(OUT)/exported $(OUT)/xenith.o
 	rm -f $@ && $(AR) rcs $@ $(OUT)/xenith.o
 
 # The compiler driver adds -lc and the right libgcc itself, also under -static, where -lgcc_s does not exist.
@@ -68,7 +70,7 @@ $(OUT)/libs.private: $(ABI)/release/libxenith.a
 	tr ' ' '\n' < $(ABI)/native-static-libs | grep -vx -e -lc -e -lgcc_s | tr '\n' ' ' | sed 's/ *$$//' > $@
 
 target/release/xenith: FORCE
-	$(CARGO) build --release --locked -p xenith-cli
+	$(CARGO) build --release --locked -p xenith-cli --target-dir target
 
 $(OUT)/bin/xenith: target/release/xenith
 	@mkdir -p $(@D)
