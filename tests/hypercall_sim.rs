@@ -105,7 +105,7 @@ fn a_xen_that_nobody_knows_is_refused_by_number() {
             }
         })
     };
-    let error = over(Arc::new(newer(".1", 0x99))).err().unwrap();
+    let error = over(Arc::new(newer(".1", 0x99))).unwrap_err();
     assert_eq!(
         (error.status, error.road, error.errno),
         (Status::NotSupported, Road::Hypercall, Some(errno::EACCES))
@@ -134,10 +134,20 @@ fn a_xen_that_is_too_old_is_refused_before_anything_is_probed() {
         assert_eq!(op, number::XEN_VERSION);
         Ok(if args[0] == 0 { 3 << 16 } else { 0 })
     });
-    let error = over(Arc::new(old)).err().unwrap();
+    let error = over(Arc::new(old)).unwrap_err();
     assert_eq!(error.status, Status::NotSupported);
     assert!(error.message.contains("Xen 3.0 is too old"), "{error}");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_version_that_no_xen_has_is_refused_as_nonsense() {
+    let rubbish = Odd(|_, _: [u64; 5], memory: &mut Memory<'_>| {
+        memory.bytes().fill(0xa5);
+        Ok(0xa5)
+    });
+    let error = over(Arc::new(rubbish)).unwrap_err();
+    assert_eq!((error.status, error.road), (Status::Protocol, Road::Hypercall));
 }
 
 #[test]
@@ -148,7 +158,7 @@ fn without_rights_the_error_says_what_to_do() {
             (number::XEN_VERSION, _) => Ok(0),
             _ => Err(refusal),
         });
-        let error = over(Arc::new(locked)).err().unwrap();
+        let error = over(Arc::new(locked)).unwrap_err();
         assert_eq!((error.status, error.errno), (status, Some(refusal)));
         assert!(error.message.contains("root") && error.message.contains("4.17"), "{error}");
     }
@@ -316,18 +326,20 @@ fn memory_that_xen_could_not_reach_is_offered_twice_more() {
 }
 
 #[test]
-fn a_list_whose_numbers_do_not_rise_is_refused() {
-    let host = Host::new(Release::XEN_4_4);
-    // Xen 4.4's list structure: the buffer's address at 16, the count at 24; a full batch of domain 0 again and again.
-    let rubbish = Odd(move |op, args: [u64; 5], memory: &mut Memory<'_>| {
-        if op == number::SYSCTL && memory.slice(args[0], 4).is_some_and(|cmd| cmd == [6, 0, 0, 0]) {
-            memory.slice(args[0] + 24, 4).unwrap().copy_from_slice(&1025u32.to_le_bytes());
-            return Ok(0);
-        }
-        host.call(op, args, memory)
-    });
-    let error = over(Arc::new(rubbish)).unwrap().list().unwrap_err();
-    assert_eq!((error.status, error.road), (Status::Protocol, Road::Hypercall));
+fn a_list_that_cannot_be_true_is_refused() {
+    // A full batch of domain 0 again and again, and more records than there was room for.
+    for count in [1025u32, 1026, u32::MAX] {
+        let host = Host::new(Release::XEN_4_4);
+        let rubbish = Odd(move |op, args: [u64; 5], memory: &mut Memory<'_>| {
+            if op == number::SYSCTL && memory.slice(args[0], 4).is_some_and(|cmd| cmd == [6, 0, 0, 0]) {
+                memory.slice(args[0] + 24, 4).unwrap().copy_from_slice(&count.to_le_bytes());
+                return Ok(0);
+            }
+            host.call(op, args, memory)
+        });
+        let error = over(Arc::new(rubbish)).unwrap().list().unwrap_err();
+        assert_eq!((error.status, error.road), (Status::Protocol, Road::Hypercall));
+    }
 }
 
 #[test]

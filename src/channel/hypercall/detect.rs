@@ -5,7 +5,7 @@
 //! nothing and mean the same in every version. Xen answers EACCES to a wrong interface version.
 
 use super::door::Door;
-use super::errors::refused;
+use super::errors::{garbled, refused};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::{Level, Log};
 use crate::model::XenVersion;
@@ -21,6 +21,10 @@ pub(super) fn detect(door: &Door, log: &Log) -> Result<(XenVersion, &'static Gen
     let half = |shift: u32| u16::try_from(number >> shift & 0xffff).unwrap_or(0);
     let extra = door.version_text(VersionOp::ExtraVersion).map_err(no_version)?;
     let version = XenVersion { major: half(16), minor: half(0), extra };
+    // There was a Xen 1 and a Xen 2, but not with this hypercall.
+    if version.major < 3 {
+        return Err(garbled("its version"));
+    }
 
     let row = Generation::nearest(&version).ok_or_else(|| {
         unsupported(format!(

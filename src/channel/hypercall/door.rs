@@ -82,7 +82,8 @@ impl Door {
         })?
     }
 
-    /// One list call: room for `room` records, from domain `first` on. `read` is given their number and their bytes.
+    /// One list call: room for `room` records, from domain `first` on. `read` is given the number that Xen says it wrote,
+    /// unchecked, and the bytes.
     pub(super) fn list<R>(
         &self,
         version: u32,
@@ -96,10 +97,9 @@ impl Door {
                 Sysctl::GetDomainInfoList(ListCall { first, max, buffer: address + RECORDS_AT as u64 })
             })?;
             let bytes = buffer.bytes();
-            // More than there was room for cannot have been written: what is there is checked as it is decoded.
             let count =
                 request::num_domains(bytes).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-            Ok(read(count.min(room), bytes.get(RECORDS_AT..).unwrap_or_default()))
+            Ok(read(count, bytes.get(RECORDS_AT..).unwrap_or_default()))
         })?
     }
 
@@ -114,12 +114,13 @@ impl Door {
     pub(super) fn version_text(&self, op: VersionOp) -> Result<String, i32> {
         self.small.with(|buffer| {
             self.call(number::XEN_VERSION, buffer, |address, bytes| {
-                // A NUL of our own at the end, should Xen write none.
-                bytes.iter_mut().take(op.buffer_size() + 1).for_each(|byte| *byte = 0);
+                bytes.iter_mut().take(op.buffer_size()).for_each(|byte| *byte = 0);
                 [op as u64, address, 0, 0, 0]
             })?;
-            let text = buffer.bytes().split(|&byte| byte == 0).next().unwrap_or_default();
-            Ok(String::from_utf8_lossy(text).trim_end().to_owned())
+            let text = buffer.bytes().get(..op.buffer_size()).unwrap_or_default();
+            let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+            // It goes into messages and logs as it is.
+            Ok(String::from_utf8_lossy(text).trim_end().replace(|c: char| c.is_control(), "?"))
         })?
     }
 

@@ -138,6 +138,9 @@ impl Hypervisor {
         mut first: u16,
         rows: &mut Vec<DomainInfo>,
     ) -> Result<usize> {
+        if count > LIST_ROOM {
+            return Err(errors::garbled("the list of domains"));
+        }
         rows.reserve(count);
         let mut strides = records.chunks_exact(self.record.size());
         for _ in 0..count {
