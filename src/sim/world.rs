@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::config::{Fault, Faults, SimConfig};
 use super::guest::Guests;
 use super::machine::{Event, Happened, Machine, MachineSize};
+use super::xend::{Parts, Xend, XendConn};
 use super::xenstored::{ConnId, Xenstored, XenstoredAge};
 use super::{hypervisor, population, relay};
 use crate::error::{Error, Result, Status};
@@ -27,7 +28,7 @@ pub(super) enum FarRoad {
 pub(super) enum FarId {
     Relay(u64),
     Xenstore(ConnId),
-    Xend,
+    Xend(XendConn),
 }
 
 /// See the module's description.
@@ -39,6 +40,9 @@ pub(super) struct World {
     relays: HashMap<u64, Relay>,
     next_relay: u64,
     store: Xenstored,
+    xend: Xend,
+    /// Paths that xend wrote and guests watch.
+    told: Vec<String>,
 }
 
 /// A connection over which another process makes hypercalls.
@@ -57,29 +61,35 @@ impl World {
     ///
     /// Errors: [`Status::NoMemory`] where the guests do not fit.
     pub(super) fn new(config: &SimConfig, state_dir: PathBuf) -> Result<World> {
-        let _ = state_dir;
         let size = MachineSize { memory_kib: config.host_memory_kib(), cpus: config.cpus };
-        let mut world = World {
-            machine: Machine::new(config.release, size),
-            guests: Guests::new(config.boot, config.shutdown),
-            faults: config.faults,
-            relays: HashMap::new(),
-            next_relay: 0,
-            store: Xenstored::new(XenstoredAge::of(config.release.major, config.release.minor)),
-        };
-        population::domain_0(&world.machine, &mut world.store);
+        let mut machine = Machine::new(config.release, size);
+        let mut guests = Guests::new(config.boot, config.shutdown);
+        let mut store = Xenstored::new(XenstoredAge::of(config.release.major, config.release.minor));
+        population::domain_0(&machine, &mut store);
         for number in 1..=config.domains {
-            let domid = population::guest(number, &mut world.machine, &mut world.store).map_err(|errno| {
+            let domid = population::guest(number, &mut machine, &mut store).map_err(|errno| {
                 let message =
                     format!("the embedded host has no room for guest {number} of {}", config.domains);
                 Error::new(Status::NoMemory, message).with_errno(errno)
             })?;
-            world.guests.adopt(domid);
+            guests.adopt(domid);
         }
+        let mut told = Vec::new();
+        let mut parts = Parts { machine: &mut machine, store: &mut store, told: &mut told };
+        let xend = Xend::new(config.release, &config.name, state_dir, &mut parts);
         // Nobody was there to hear of any of this.
-        world.machine.take_events();
-        world.store.observe_changes();
-        Ok(world)
+        machine.take_events();
+        store.observe_changes();
+        Ok(World {
+            machine,
+            guests,
+            faults: config.faults,
+            relays: HashMap::new(),
+            next_relay: 0,
+            store,
+            xend,
+            told,
+        })
     }
 
     /// The machine's clock.
@@ -142,7 +152,7 @@ impl World {
                 FarId::Relay(self.next_relay)
             }
             FarRoad::Xenstore => FarId::Xenstore(self.store.connect(0)),
-            FarRoad::Xend => FarId::Xend,
+            FarRoad::Xend => FarId::Xend(self.xend.connect()),
         }
     }
 
@@ -152,7 +162,10 @@ impl World {
             FarId::Relay(id) => self.feed_relay(id, bytes),
             // What is no frame ends the connection: `wants_close` tells.
             FarId::Xenstore(id) => drop(self.store.feed(id, bytes)),
-            FarId::Xend => {}
+            FarId::Xend(id) => {
+                let (xend, mut parts) = self.xend();
+                xend.feed(id, bytes, &mut parts);
+            }
         }
         self.settle();
     }
@@ -166,7 +179,7 @@ impl World {
                 }
             }
             FarId::Xenstore(id) => out.append(&mut self.store.take_output(id)),
-            FarId::Xend => {}
+            FarId::Xend(id) => self.xend.take_output(id, out),
         }
     }
 
@@ -175,7 +188,7 @@ impl World {
         match far {
             FarId::Relay(id) => self.relays.get(&id).is_none_or(|relay| relay.garbled),
             FarId::Xenstore(id) => !self.store.is_connected(id),
-            FarId::Xend => true,
+            FarId::Xend(id) => self.xend.wants_close(id),
         }
     }
 
@@ -184,7 +197,7 @@ impl World {
         match far {
             FarId::Relay(id) => drop(self.relays.remove(&id)),
             FarId::Xenstore(id) => self.store.disconnect(id),
-            FarId::Xend => {}
+            FarId::Xend(id) => self.xend.disconnect(id),
         }
         self.settle();
     }
@@ -215,17 +228,26 @@ impl World {
         loop {
             let events = self.machine.take_events();
             let changes = self.store.take_changes();
-            if events.is_empty() && changes.is_empty() {
+            let told = std::mem::take(&mut self.told);
+            if events.is_empty() && changes.is_empty() && told.is_empty() {
                 return;
             }
             for event in events {
                 self.domain_exception(event);
                 self.guests.happened(event, &mut self.machine, &mut self.store);
+                let (xend, mut parts) = self.xend();
+                xend.happened(event, &mut parts);
             }
-            for change in changes {
-                self.guests.changed(&change.path, &mut self.machine, &mut self.store);
+            for path in changes.iter().map(|change| &*change.path).chain(told.iter().map(String::as_str)) {
+                self.guests.changed(path, &mut self.machine, &mut self.store);
             }
         }
+    }
+
+    /// xend, and what it acts on.
+    fn xend(&mut self) -> (&mut Xend, Parts<'_>) {
+        let World { machine, store, told, xend, .. } = self;
+        (xend, Parts { machine, store, told })
     }
 
     /// What xenstored does when VIRQ_DOM_EXC tells that a domain is down or gone.
