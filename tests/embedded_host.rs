@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use xenith::channel::hypercall::Hypervisor;
 use xenith::channel::stream::Stream;
+use xenith::channel::xend::{Listed, ShutdownRequest, Xend};
 use xenith::deadline::Deadline;
 use xenith::log::Log;
-use xenith::model::{Reason, State};
+use xenith::model::{Reason, State, Uuid};
 use xenith::sim::{SimConfig, SimHost, serve};
 use xenith::wire::port::Dial;
+use xenith::wire::sexpr::Sexpr;
 use xenith::wire::xenstore::{Decoder, Frame, Kind, Request};
 use xenith::{Error, Status};
 
@@ -141,16 +143,19 @@ fn a_guest_answers_a_shutdown_request_after_a_moment_and_xenstore_tells() {
     assert_eq!(state(&hypervisor, 1).0, State::Running);
     store.event("@releaseDomain");
     assert!(asked.elapsed() >= Duration::from_millis(200));
-    assert_eq!(hypervisor.domain_info(1).unwrap(), None, "xend destroys what has powered off");
+    assert_eq!(hypervisor.domain_info(1).unwrap(), None, "xend destroys a domain that powered off");
+    assert_eq!(store.read("/local/domain/1/name").unwrap_err(), "ENOENT\0");
 }
 
 #[test]
-fn a_guest_crashes_on_order() {
+fn a_guest_crashes_on_order_and_xend_restarts_it() {
     let host = host(&[("domains", "1")]);
-    let mut store = Store::open(&host);
-    store.write("/local/domain/1/control/sysrq", "c");
-    assert_eq!(hypervisor(&host).domain_info(1).unwrap(), None, "xend restarts what has crashed");
-    assert_eq!(state(&hypervisor(&host), 2).0, State::Running);
+    let hypervisor = hypervisor(&host);
+    let uuid = hypervisor.domain_info(1).unwrap().unwrap().uuid;
+    Store::open(&host).write("/local/domain/1/control/sysrq", "c");
+    let rows = hypervisor.list().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[1].domid, rows[1].uuid), (Some(2), uuid), "a new life of the same domain");
 }
 
 #[test]
@@ -180,8 +185,97 @@ fn a_paused_guest_answers_only_when_it_is_unpaused() {
     let info = hypervisor.domain_info(1).unwrap().unwrap();
     assert_eq!((info.state, info.cpu_time_ns), (State::Paused, burnt));
     hypervisor.unpause(1).unwrap();
-    until("the guest is down and up again", || hypervisor.domain_info(1).unwrap().is_none());
-    assert_eq!(state(&hypervisor, 2).0, State::Running);
+    until("it has rebooted into a new life", || {
+        hypervisor.domain_info(1).unwrap().is_none() && hypervisor.domain_info(2).unwrap().is_some()
+    });
+}
+
+/// A guest as xend is told of it.
+fn vm(name: &str, uuid: u128, memory: u64, more: &str) -> Sexpr {
+    let uuid = Uuid::from_u128(uuid);
+    let text = format!(
+        "(vm (name {name}) (uuid {uuid}) (memory {memory}) (vcpus 2) {more}
+         (image (linux (kernel /boot/vmlinuz)))
+         (device (vbd (dev xvda) (uname phy:/dev/vg/{name}) (mode w)))
+         (device (vif (mac 00:16:3e:00:00:01) (bridge xenbr0))))"
+    );
+    Sexpr::parse_first(text.as_bytes()).unwrap()
+}
+
+fn xend(host: &SimHost) -> Xend {
+    Xend::new(host.xend_dial(), Some(host.xend_state_dir().join("domains")))
+}
+
+fn soon() -> Deadline {
+    Deadline::after(SOON)
+}
+
+#[test]
+fn a_defined_guest_starts_boots_runs_and_shuts_down_over_every_road() {
+    for xen in ["3.4", "4.1", "4.4"] {
+        let host = host(&[("xen", xen)]);
+        let (xend, hypervisor) = (xend(&host), hypervisor(&host));
+        let free = hypervisor.physinfo().unwrap().free_pages;
+        let uuid = Uuid::from_u128(0x77);
+        assert!(!xend.is_managed(uuid).unwrap());
+        xend.define(&vm("web1", 0x77, 256, ""), soon()).unwrap();
+        assert!(xend.is_managed(uuid).unwrap());
+        assert_eq!(xend.domain_names(Listed::Halted, soon()).unwrap(), ["web1"]);
+        xend.start("web1", soon()).unwrap();
+        let info = hypervisor.domain_info(1).unwrap().unwrap();
+        assert_eq!((info.uuid, info.memory_kib), (uuid, Some(256 << 10)));
+        assert_eq!(free - hypervisor.physinfo().unwrap().free_pages, 256 << 8);
+        let mut store = Store::open(&host);
+        assert_eq!(store.read("/local/domain/1/name").unwrap(), "web1");
+        until("its devices are connected", || {
+            store.read("/local/domain/1/device/vif/0/state").unwrap() == "4"
+        });
+        assert_eq!(store.read("/local/domain/0/backend/vif/1/0/state").unwrap(), "4");
+        assert!(store.read("/local/domain/1/console/tty").unwrap().starts_with("/dev/pts/"));
+        assert_eq!(state(&hypervisor, 1), (State::Blocked, Reason::Idle));
+        xend.pause("web1", soon()).unwrap();
+        assert_eq!(state(&hypervisor, 1).0, State::Paused);
+        xend.unpause("web1", soon()).unwrap();
+        assert_eq!(state(&hypervisor, 1).0, State::Blocked);
+        xend.shutdown("web1", ShutdownRequest::Poweroff, soon()).unwrap();
+        until("it is down", || hypervisor.domain_info(1).unwrap().is_none());
+        assert_eq!(xend.domain_names(Listed::Halted, soon()).unwrap(), ["web1"]);
+        assert_eq!(hypervisor.physinfo().unwrap().free_pages, free);
+        xend.delete("web1", soon()).unwrap();
+        assert!(!xend.is_managed(uuid).unwrap());
+    }
+}
+
+#[test]
+fn a_transient_guest_is_created_paused_and_gone_when_it_is_destroyed() {
+    let host = host(&[("boot", "60000")]);
+    let (xend, hypervisor) = (xend(&host), hypervisor(&host));
+    let answer = xend.create(&vm("brief", 5, 64, ""), soon()).unwrap();
+    assert_eq!(answer.value("domid"), Some("1"));
+    assert_eq!(state(&hypervisor, 1).0, State::Paused);
+    xend.wait_for_devices("brief", soon()).unwrap();
+    xend.unpause("brief", soon()).unwrap();
+    assert_eq!(state(&hypervisor, 1), (State::Running, Reason::OnCpu), "it boots");
+    xend.destroy("brief", soon()).unwrap();
+    assert_eq!(hypervisor.list().unwrap().len(), 1);
+    assert_eq!(xend.domain("brief", soon()).unwrap(), None);
+}
+
+#[test]
+fn a_guest_that_went_behind_xends_back_is_not_there_for_xend_either() {
+    let host = host(&[("domains", "1")]);
+    let xend = xend(&host);
+    assert_eq!(xend.domains_detailed(soon()).unwrap().len(), 2);
+    hypervisor(&host).destroy(1, soon()).unwrap();
+    assert_eq!(xend.domain("guest-00001", soon()).unwrap(), None);
+}
+
+#[test]
+fn more_memory_than_there_is_is_refused_in_xends_words() {
+    let host = host(&[("memory", "1G")]);
+    let refused = xend(&host).create(&vm("big", 6, 4096, ""), soon()).unwrap_err();
+    assert!(refused.message.contains("I need 4194304 KiB"), "{refused}");
+    assert_eq!(hypervisor(&host).list().unwrap().len(), 1);
 }
 
 #[test]
@@ -330,6 +424,11 @@ fn a_served_host_is_one_host_for_all_who_join() {
     let own = server.host().unwrap();
     assert_eq!(state(&hypervisor(own), 7).0, State::Paused);
 
+    let xend_of_one = xend(&one);
+    xend_of_one.define(&vm("kept", 8, 64, ""), soon()).unwrap();
+    assert!(xend(&two).is_managed(Uuid::from_u128(8)).unwrap());
+    xend(&two).start("kept", soon()).unwrap();
+
     drop(server);
     assert_eq!(joined(&scratch.0).unwrap_err().status, Status::NoConnect);
     let gone = first.domain_info(7).unwrap_err();
@@ -340,7 +439,22 @@ fn a_served_host_is_one_host_for_all_who_join() {
         .filter(|name| name.ends_with(".sock") || name == "host")
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    serve(config(&[]), &scratch.0).unwrap();
+    let _again = serve(config(&[]), &scratch.0).unwrap();
+    let third = joined(&scratch.0).unwrap();
+    assert_eq!(xend(&third).domain_names(Listed::Halted, soon()).unwrap(), ["kept"], "xend remembers");
+    assert_eq!(hypervisor(&third).list().unwrap().len(), 1, "the hypervisor does not");
+}
+
+#[test]
+fn a_host_of_one_process_leaves_nothing_behind() {
+    let host = host(&[]);
+    let folder = host.xend_state_dir();
+    assert!(!folder.exists());
+    xend(&host).define(&vm("kept", 9, 64, ""), soon()).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    drop(host);
+    assert!(!folder.exists());
 }
 
 #[test]

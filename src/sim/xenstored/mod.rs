@@ -42,12 +42,12 @@ pub enum Hangup {
     Closed,
 }
 
-/// A node that was written, made, removed or given other permissions, by a client or by the simulation itself.
+/// A node that a client (not the simulation itself) wrote, made, removed or gave other permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The node.
     pub path: Arc<str>,
-    /// The domain that did it.
+    /// The domain whose client did it.
     pub by: u16,
 }
 
@@ -163,12 +163,12 @@ impl Xenstored {
         self.conns.values().map(|conn| conn.transactions.len()).sum()
     }
 
-    /// From now on [`Self::take_changes`] tells what is done. The caller must then take them after each feed.
+    /// From now on [`Self::take_changes`] tells what clients do. The caller must then take them after each feed.
     pub fn observe_changes(&mut self) {
         self.changes.get_or_insert_default();
     }
 
-    /// What changed since the last call, in order; nothing before [`Self::observe_changes`].
+    /// What clients changed since the last call, in order; nothing before [`Self::observe_changes`].
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -185,7 +185,6 @@ impl Xenstored {
         let path = absolute(domid, path)?;
         let who = self.rights(domid);
         let touched = self.view().write(who, &path, value.as_ref())?;
-        self.note(domid, &touched);
         self.fire(touched);
         Ok(())
     }
@@ -195,7 +194,6 @@ impl Xenstored {
         let path = absolute(domid, path)?;
         let who = self.rights(domid);
         let touched = self.view().mkdir(who, &path)?;
-        self.note(domid, &touched);
         self.fire(touched);
         Ok(())
     }
@@ -205,7 +203,6 @@ impl Xenstored {
         let path = absolute(domid, path)?;
         let who = self.rights(domid);
         let touched = self.view().rm(who, &path)?;
-        self.note(domid, &touched);
         self.fire(touched);
         Ok(())
     }
@@ -222,7 +219,6 @@ impl Xenstored {
         let path = absolute(domid, path)?;
         let who = self.rights(domid);
         let touched = self.view().set_perms(who, &path, perms.to_vec())?;
-        self.note(domid, &touched);
         self.fire(touched);
         Ok(())
     }
@@ -295,12 +291,6 @@ impl Xenstored {
         }
     }
 
-    fn note(&mut self, by: u16, touched: &[Touched]) {
-        if let Some(changes) = &mut self.changes {
-            changes.extend(touched.iter().map(|touched| Change { path: touched.path.clone(), by }));
-        }
-    }
-
     fn tell(&mut self, watch: &Watch, path: &str) {
         let path = path.get(watch.strip..).unwrap_or(path);
         let payload = [path.as_bytes(), b"\0", &watch.token, b"\0"].concat();
@@ -341,8 +331,9 @@ impl Xenstored {
         };
         self.send(id, Frame { kind, req_id: frame.req_id, tx_id: frame.tx_id, payload });
         // The reply goes out first, as the C daemon has it.
-        if let Some(by) = self.conns.get(&id).map(|conn| conn.domid) {
-            self.note(by, &fired.touched);
+        if let (Some(changes), Some(conn)) = (&mut self.changes, self.conns.get(&id)) {
+            let by = conn.domid;
+            changes.extend(fired.touched.iter().map(|touched| Change { path: touched.path.clone(), by }));
         }
         self.fire(fired.touched);
         if let Some(watch) = fired.first {

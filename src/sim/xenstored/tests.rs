@@ -364,18 +364,18 @@ fn an_unknown_type_and_a_malformed_payload_are_answered() {
 }
 
 #[test]
-fn what_changes_is_told_to_who_asked() {
+fn what_clients_change_is_told_to_who_asked() {
     let mut host = host();
     let mut dom0 = Client::new(&mut host, 0);
     host.observe_changes();
-    host.write(0, "/simulation", "").unwrap();
+    host.write(0, "/by/the/simulation", "").unwrap();
     dom0.ask(&mut host, 0, &write("/local/domain/5/control/shutdown", "poweroff")).unwrap();
     let tx = dom0.begin(&mut host);
     dom0.ask(&mut host, tx, &write("/x", "")).unwrap();
     let paths = |changes: Vec<Change>| -> Vec<String> {
         changes.into_iter().map(|change| change.path.to_string()).collect()
     };
-    assert_eq!(paths(host.take_changes()), ["/simulation", "/local/domain/5/control/shutdown"]);
+    assert_eq!(paths(host.take_changes()), ["/local/domain/5/control/shutdown"]);
     dom0.ask(&mut host, tx, &Request::TransactionEnd { commit: true }).unwrap();
     assert_eq!(paths(host.take_changes()), ["/x"]);
 }
