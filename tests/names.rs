@@ -5,14 +5,14 @@
 
 mod xenstored;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use xenith::Status;
 use xenith::channel::xenstore::Xenstore;
 use xenith::driver::names::NameCache;
-use xenith::log::Log;
+use xenith::log::{Level, Log};
 use xenith::model::{DomId, Uuid};
 use xenith::wire::xenstore::Permission;
 use xenstored::{Host, in_millis, soon};
@@ -140,7 +140,11 @@ fn a_domain_without_a_name_gets_it_when_it_is_written_before_or_after_its_introd
 
 #[test]
 fn names_that_cannot_be_shown_are_left_out_until_they_can() {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let sink = said.clone();
+    let log = Log::to(move |level, line| sink.lock().unwrap().push((level, line.to_owned())));
     let world = World::new();
+    let world = World { cache: NameCache::new(world.xs.clone(), log), ..world };
     world.create(5, "good");
     world.create(6, "fine");
     let live = [(5, uuid(5)), (6, uuid(6))];
@@ -149,6 +153,9 @@ fn names_that_cannot_be_shown_are_left_out_until_they_can() {
         world.host.with(|store| store.write(0, "/local/domain/5/name", &bad)).unwrap();
         assert_eq!(world.list(&live, true), [None, some("fine")]);
     }
+    let said = said.lock().unwrap().clone();
+    assert_eq!(said.len(), 5, "{said:?}");
+    assert!(said.iter().all(|(level, line)| *level == Level::Debug && line.contains("domain 5")));
     world.create(5, "good again");
     assert_eq!(world.list(&live, true), [some("good again"), some("fine")]);
 }

@@ -330,6 +330,40 @@ fn a_transaction_whose_beginning_came_too_late_is_ended_for_its_caller() {
 }
 
 #[test]
+fn a_request_that_was_half_written_at_its_deadline_is_finished_by_the_next_caller() {
+    let host = Host::new();
+    let xs = host.client();
+    xs.connect(soon()).unwrap();
+    host.hang(true);
+    let value = [b'x'; 3000];
+    let mut batch = xs.batch();
+    for n in 0..2000 {
+        batch.write(&format!("/many/{n}"), &value).unwrap();
+    }
+    assert_eq!(batch.send(in_millis(100)).unwrap_err().status, Status::Timeout);
+    host.hang(false);
+    assert_eq!(xs.read("/many/1999", soon()).unwrap(), value, "the stream is whole, and in order");
+    assert_eq!(host.dials(), 1);
+}
+
+#[test]
+fn a_dropped_subscribers_watch_ends_at_its_next_event() {
+    let host = Host::new();
+    let xs = host.client();
+    let subscriber = Subscriber::default();
+    xs.watch(&subscriber, "/w", 1, soon()).unwrap();
+    xs.barrier(soon()).unwrap();
+    drop(subscriber);
+    host.write("/w", "1");
+    xs.barrier(soon()).unwrap();
+    xs.barrier(soon()).unwrap();
+    let arrivals = xs.arrivals();
+    host.write("/w", "2");
+    xs.barrier(soon()).unwrap();
+    assert_eq!(xs.arrivals(), arrivals + 1, "no event");
+}
+
+#[test]
 fn when_the_daemon_goes_all_waiters_hear_it_and_the_next_call_connects_with_all_watches() {
     let host = Host::new();
     let xs = host.client();
@@ -424,6 +458,35 @@ fn rubbish_ends_the_connection_and_says_so() {
     assert_eq!(xs.domain_path(0, soon()).unwrap(), "not terminated");
     assert_eq!(xs.is_domain_introduced(0, soon()).unwrap_err().status, Status::Protocol);
     assert_eq!(xs.transaction(soon(), |_| Ok(())).unwrap_err().status, Status::Protocol);
+}
+
+#[test]
+fn no_answer_is_too_strange() {
+    let mut seed = 12345u64;
+    let mut random = move || {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize
+    };
+    for _ in 0..300 {
+        // Frames that are right but for some bytes, so that every depth is reached.
+        let mut answer = Vec::new();
+        for n in 0..3 {
+            let payload = [b"/a\0x1\0".as_slice(), b"OK\0", b"", b"\0\0", b"EAGAIN\0"][random() % 5];
+            answer.extend(bytes((random() % 28) as u32, n, payload));
+        }
+        for _ in 0..random() % 4 {
+            let at = random() % answer.len();
+            answer[at] = random() as u8;
+        }
+        let xs = daemon(move |_| answer.clone());
+        let subscriber = Subscriber::default();
+        // Any outcome is fine that comes before the deadline or with it.
+        let began = Instant::now();
+        let _ = xs.watch(&subscriber, "/a", 1, in_millis(20));
+        let _ = xs.directory("/a", in_millis(20));
+        let _ = xs.drain(in_millis(20));
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[test]

@@ -274,10 +274,11 @@ impl Mux {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let done = self.wait(&wake, deadline, |state| {
             let entry = state.calls.get_mut(&call)?;
-            match entry.failure.take() {
-                Some(error) => Some(Err(error)),
-                None if entry.missing == 0 => Some(Ok(std::mem::take(&mut entry.replies))),
-                None => None,
+            // A call that was answered in full is a success, whatever became of the connection since.
+            if entry.missing == 0 {
+                Some(Ok(std::mem::take(&mut entry.replies)))
+            } else {
+                entry.failure.take().map(Err)
             }
         });
         self.state.lock().calls.remove(&call);
