@@ -14,7 +14,7 @@ use super::domain::*;
 use super::error::*;
 use super::info::*;
 use super::list::*;
-use crate::driver::{Connection, Driver, ListFilter};
+use crate::driver::{Connection, Counters, Driver, ListFilter};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{
     DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Reason, State, Uuid, XenVersion,
@@ -141,6 +141,9 @@ impl Driver for Notes {
     }
     fn xml(&self, _: &Identity, inactive: bool) -> Result<String> {
         Ok(format!("<domain inactive='{inactive}'/>"))
+    }
+    fn counters(&self) -> Counters {
+        Counters::default()
     }
     fn is_persistent(&self, _: &Identity) -> Result<bool> {
         Ok(true)

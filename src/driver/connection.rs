@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Driver, ListFilter, OpenOptions};
-use crate::error::{Error, Result, Status};
+use super::{Counters, Driver, ListFilter, OpenOptions};
+use crate::error::{Error, Result, Road, Status};
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
+use crate::uri::{self, Target};
 
 /// A connection to a host. Cheap to clone, usable from any thread; closed when the last clone is dropped.
 #[derive(Clone)]
@@ -21,9 +22,26 @@ struct Inner {
 
 impl Connection {
     /// Opens `uri`; None or an empty string is `xen:///`, this host.
+    ///
+    /// Errors: [`Status::InvalidUri`]; [`Status::NoConnect`] or [`Status::AccessDenied`] when no road into the host is
+    /// open, with each road and why; [`Status::NotSupported`] for other hosts, whose roads this version does not have.
     pub fn open(uri: Option<&str>, options: &OpenOptions) -> Result<Self> {
-        let _ = (uri, options);
-        Err(Error::new(Status::NotSupported, "no road is built yet"))
+        let driver = match uri::parse(uri)? {
+            Target::Local(local) => super::local::local(&local, options)?,
+            Target::Sim(parameters) => super::local::embedded(&parameters, options)?,
+            Target::Remote(remote) => {
+                return Err(Error::new(
+                    Status::NotSupported,
+                    format!(
+                        "the remote road ({}) is not built into this version of xenith; on the host itself open xen:///",
+                        remote.transport
+                    ),
+                )
+                .on(Road::Remote));
+            }
+        };
+        let uri = uri.filter(|uri| !uri.is_empty()).unwrap_or("xen:///");
+        Ok(Connection::from_driver(Box::new(driver), uri.to_owned()))
     }
 
     /// A connection over a driver of one's own; `uri` is what [`Connection::uri`] answers.
@@ -44,6 +62,11 @@ impl Connection {
     /// The URI that it was opened with, in full form.
     pub fn uri(&self) -> &str {
         &self.0.uri
+    }
+
+    /// How much it has asked of its roads so far.
+    pub fn counters(&self) -> Counters {
+        self.0.driver.counters()
     }
 
     /// See [`Driver::hostname`].

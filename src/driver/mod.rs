@@ -2,6 +2,7 @@
 //! [`Connection`] and [`Domain`]. docs/model.md says what identity, persistence and freshness mean here.
 
 mod connection;
+mod local;
 pub mod names;
 
 use std::time::Duration;
@@ -46,6 +47,17 @@ pub struct ListFilter {
     pub inactive: bool,
     /// Make one barrier round trip first, so that another client's change of a moment ago is seen.
     pub fresh: bool,
+}
+
+/// How much a connection has asked of its roads; tests and benchmarks assert on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Hypercalls issued.
+    pub hypercalls: u64,
+    /// xenstore round trips made.
+    pub xenstore_round_trips: u64,
+    /// Requests sent to xend.
+    pub xend_requests: u64,
 }
 
 /// Every operation on a host and its domains. Implementations: [`crate::driver`]'s local driver; later other hosts.
@@ -104,4 +116,7 @@ pub trait Driver: Send + Sync {
     fn xml(&self, domain: &Identity, inactive: bool) -> Result<String>;
     /// Whether the host remembers it when it is not running.
     fn is_persistent(&self, domain: &Identity) -> Result<bool>;
+
+    /// How much was asked of the roads so far.
+    fn counters(&self) -> Counters;
 }

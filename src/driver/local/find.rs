@@ -1,0 +1,309 @@
+//! Which domain is meant, and what it does now (docs/model.md, "Identity" and "Freshness").
+
+use std::collections::HashSet;
+
+use super::routes::{HostKind, Op};
+use super::xend_domain::XendDomain;
+use super::{LocalDriver, unserved};
+use crate::channel::xend::Listed;
+use crate::driver::ListFilter;
+use crate::error::{Error, Result, Road, Status};
+use crate::format::capabilities::read_xen_caps;
+use crate::format::{sxpr, xml};
+use crate::log::Level;
+use crate::model::guest::Live;
+use crate::model::identity::{FIRST_RESERVED_DOMID, check_name};
+use crate::model::{DomId, DomainInfo, DomainRow, Identity, State, Uuid};
+
+/// What a domain is at this moment.
+pub(super) enum Now {
+    /// It has a life.
+    Live(DomainInfo),
+    /// The host remembers it.
+    Inactive(XendDomain),
+}
+
+impl LocalDriver {
+    /// What the domain is now. While the pinned life lasts this is one hypercall.
+    pub(super) fn now(&self, domain: &Identity) -> Result<Now> {
+        if let Some(info) = self.pinned_life(domain)? {
+            return Ok(Now::Live(info));
+        }
+        if let Some(info) = self.life_of_uuid(domain.uuid)? {
+            return Ok(Now::Live(info));
+        }
+        match self.inactive_domain(&xend_key(domain.uuid, None))? {
+            Some(found) if found.info.uuid == domain.uuid => Ok(Now::Inactive(found)),
+            _ => Err(gone(domain.uuid)),
+        }
+    }
+
+    /// The record of the life that the handle is pinned to, if that life still lasts.
+    pub(super) fn pinned_life(&self, domain: &Identity) -> Result<Option<DomainInfo>> {
+        let Some(domid) = domain.domid else { return Ok(None) };
+        let info = match self.active(Op::Info)? {
+            Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
+            Road::Xend => self
+                .xend_live(&domid.to_string())?
+                .map(|found| found.info)
+                .filter(|info| info.domid == Some(domid)),
+            road => return Err(unserved(Op::Info, road)),
+        };
+        Ok(info.filter(|info| info.uuid == domain.uuid))
+    }
+
+    /// The newest life of that uuid which is not being torn down. A zero uuid names no domain (docs/model.md).
+    pub(super) fn life_of_uuid(&self, uuid: Uuid) -> Result<Option<DomainInfo>> {
+        if uuid.is_nil() {
+            return Ok(None);
+        }
+        self.newest_life(uuid)
+    }
+
+    fn newest_life(&self, uuid: Uuid) -> Result<Option<DomainInfo>> {
+        match self.active(Op::List)? {
+            Road::Hypercall => Ok(newest(self.hypervisor()?.list()?.into_iter(), uuid)),
+            Road::Xend => Ok(newest(self.xend_lives()?.into_iter().map(|found| found.info), uuid)),
+            road => Err(unserved(Op::List, road)),
+        }
+    }
+
+    /// The live domain of that number.
+    pub(super) fn find_id(&self, domid: DomId) -> Result<Identity> {
+        if domid >= FIRST_RESERVED_DOMID {
+            let message =
+                format!("{domid} is not a domain's number: they are 0 to {}", FIRST_RESERVED_DOMID - 1);
+            return Err(Error::invalid_arg(message));
+        }
+        let info = match self.active(Op::Info)? {
+            Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
+            Road::Xend => self
+                .xend_live(&domid.to_string())?
+                .map(|found| found.info)
+                .filter(|info| info.domid == Some(domid)),
+            road => return Err(unserved(Op::Info, road)),
+        };
+        let info = info.ok_or_else(|| {
+            Error::new(Status::NotFound, format!("no running domain has the number {domid}"))
+        })?;
+        Ok(Identity { uuid: info.uuid, domid: Some(domid) })
+    }
+
+    /// The domain of that uuid: its newest life, else its configuration.
+    pub(super) fn find_uuid(&self, uuid: Uuid) -> Result<Identity> {
+        if let Some(info) = self.newest_life(uuid)? {
+            return Ok(Identity { uuid, domid: info.domid });
+        }
+        match self.inactive_domain(&xend_key(uuid, None))? {
+            Some(found) if found.info.uuid == uuid => Ok(Identity { uuid, domid: None }),
+            _ => Err(Error::new(Status::NotFound, format!("no domain has the uuid {uuid}"))),
+        }
+    }
+
+    /// The domain of that name, behind a barrier: a rename a moment ago is seen.
+    pub(super) fn find_name(&self, name: &str) -> Result<Identity> {
+        self.find_by_name(name)?
+            .ok_or_else(|| Error::new(Status::NotFound, format!("no domain has the name '{name}'")))
+    }
+
+    /// As [`Self::find_name`]; None where nothing has the name.
+    pub(super) fn find_by_name(&self, name: &str) -> Result<Option<Identity>> {
+        check_name(name).map_err(Error::invalid_arg)?;
+        // Where xenstore is missing a xend still knows names; without either nobody does.
+        if self.kind == HostKind::Bare || (self.kind == HostKind::Xend && self.roads.xenstore.is_ok()) {
+            if let Some(found) = self.life_of_name(name)? {
+                return Ok(Some(found));
+            }
+        }
+        if self.roads.xend.is_err() {
+            return Ok(None);
+        }
+        // xend takes what it is asked for as a name, then as a number, then as a uuid.
+        let found =
+            self.xend()?.domain(name, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
+        Ok(found
+            .filter(|found| found.name == name)
+            .map(|found| Identity { uuid: found.info.uuid, domid: found.info.domid }))
+    }
+
+    /// All domains that the filter names. Inactive ones are asked for first: one that starts meanwhile is then shown as live, once.
+    pub(super) fn list_domains(&self, filter: ListFilter) -> Result<Vec<DomainRow>> {
+        let inactive = match (filter.inactive, super::routes::of(self.kind, Op::List).inactive) {
+            (true, Some(_)) => self.inactive_rows()?,
+            _ => Vec::new(),
+        };
+        if !filter.active && inactive.is_empty() {
+            return Ok(inactive);
+        }
+        let mut rows = match self.active(Op::List)? {
+            Road::Hypercall => self.named_lives(filter.fresh)?,
+            Road::Xend => self.xend_lives()?.into_iter().map(XendDomain::into_row).collect(),
+            road => return Err(unserved(Op::List, road)),
+        };
+        let live: HashSet<Uuid> = rows.iter().map(|row| row.info.uuid).collect();
+        if !filter.active {
+            rows.clear();
+        }
+        rows.extend(inactive.into_iter().filter(|row| !live.contains(&row.info.uuid)));
+        Ok(rows)
+    }
+
+    /// Every live domain with its name. Where names cannot be had they are absent, and the log says why.
+    fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
+        let infos = self.hypervisor()?.list()?;
+        let fresh = self.take_own_change() || fresh;
+        let named = self.names().and_then(|names| {
+            let names = names.refresh(lives(&infos), fresh, self.deadline())?;
+            let row = |info: &DomainInfo| DomainRow {
+                name: info.domid.and_then(|domid| names.get(domid, info.uuid)).cloned(),
+                info: *info,
+            };
+            Ok(infos.iter().map(row).collect())
+        });
+        named.or_else(|error| {
+            self.log.say(Level::Warning, format_args!("domains are listed without names: {error}"));
+            Ok(infos.into_iter().map(|info| DomainRow { name: None, info }).collect())
+        })
+    }
+
+    /// The live domain of that name, behind a barrier. Without names the question cannot be answered: that is an error here.
+    fn life_of_name(&self, name: &str) -> Result<Option<Identity>> {
+        let infos = self.hypervisor()?.list()?;
+        let names = self.names()?.refresh(lives(&infos), true, self.deadline())?;
+        let life = |(domid, uuid)| infos.iter().find(|info| info.domid == Some(domid) && info.uuid == uuid);
+        let found = names.find(name).filter_map(life);
+        // A domain being torn down keeps its name until the end; its next life has it too.
+        let best = found.max_by_key(|info| (info.state != State::Shutdown, info.domid));
+        Ok(best.map(|info| Identity { uuid: info.uuid, domid: info.domid }))
+    }
+
+    fn inactive_rows(&self) -> Result<Vec<DomainRow>> {
+        let xend = self.xend()?;
+        let deadline = self.deadline();
+        let mut rows = Vec::new();
+        for state in [Listed::Halted, Listed::Suspended] {
+            for name in xend.domain_names(state, deadline)? {
+                // One that was undefined since the list is not there; one that started is shown as live.
+                if let Some(value) = xend.domain(&name, deadline)? {
+                    let found = XendDomain::read(&value)?;
+                    if found.info.domid.is_none() {
+                        rows.push(found.into_row());
+                    }
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// xend's record of a domain that has no life.
+    pub(super) fn inactive_domain(&self, key: &str) -> Result<Option<XendDomain>> {
+        if super::routes::of(self.kind, Op::Info).inactive.is_none() {
+            return Ok(None);
+        }
+        let found =
+            self.xend()?.domain(key, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
+        Ok(found.filter(|found| found.info.domid.is_none()))
+    }
+
+    fn xend_live(&self, key: &str) -> Result<Option<XendDomain>> {
+        let found =
+            self.xend()?.domain(key, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
+        Ok(found.filter(|found| found.info.domid.is_some()))
+    }
+
+    fn xend_lives(&self) -> Result<Vec<XendDomain>> {
+        let domains = self.xend()?.domains_detailed(self.deadline())?;
+        domains
+            .iter()
+            .map(XendDomain::read)
+            .filter(|found| found.as_ref().map_or(true, |f| f.info.domid.is_some()))
+            .collect()
+    }
+
+    /// The name now: the cache for a live domain, xend for an inactive one.
+    pub(super) fn current_name(&self, domain: &Identity) -> Result<String> {
+        let info = match self.now(domain)? {
+            Now::Inactive(found) => return Ok(found.name),
+            Now::Live(info) => info,
+        };
+        let domid = info.domid.unwrap_or_default();
+        if self.kind == HostKind::XendAlone {
+            let found = self.xend_live(&xend_key(info.uuid, info.domid))?;
+            return found.map(|found| found.name).ok_or_else(|| gone(info.uuid));
+        }
+        let fresh = self.take_own_change();
+        let name = self.names()?.name(domid, info.uuid, fresh, self.deadline())?;
+        name.map(|name| name.to_string()).ok_or_else(|| {
+            Error::new(Status::NotFound, format!("domain {domid} has no name in xenstore (yet, or any more)"))
+                .on(Road::Xenstore)
+        })
+    }
+
+    /// Domain XML: xend's configuration, and what only a running domain has.
+    pub(super) fn domain_xml(&self, domain: &Identity, inactive: bool) -> Result<String> {
+        let life = match self.now(domain)? {
+            Now::Live(info) => info.domid,
+            Now::Inactive(_) => None,
+        };
+        let road = if life.is_some() { self.active(Op::Xml)? } else { self.inactive(Op::Xml)? };
+        if road != Road::Xend {
+            return Err(unserved(Op::Xml, road));
+        }
+        let value = self
+            .xend()?
+            .domain(&xend_key(domain.uuid, life), self.deadline())?
+            .ok_or_else(|| gone(domain.uuid))?;
+        let (guest, mut live) = sxpr::from_sxpr(&value)?;
+        match life {
+            Some(domid) if !inactive => self.add_live_facts(domid, &mut live),
+            _ => live = Live::default(),
+        }
+        Ok(xml::write(&guest, &live))
+    }
+
+    /// What xenstore knows of a running domain's consoles. Absent facts stay absent: the XML is complete without them.
+    fn add_live_facts(&self, domid: DomId, live: &mut Live) {
+        live.domid = Some(domid);
+        let Ok(xenstore) = self.xenstore() else { return };
+        let console = format!("/local/domain/{domid}/console");
+        let read = |node: &str| {
+            let value = xenstore.read(&format!("{console}/{node}"), self.deadline()).ok()?;
+            // These nodes can be written by a guest's device model: taken only in the form that they must have.
+            String::from_utf8(value)
+                .ok()
+                .filter(|text| text.len() <= 64 && text.chars().all(|c| c.is_ascii_graphic()))
+        };
+        live.console_tty = read("tty").filter(|tty| tty.starts_with("/dev/")).or(live.console_tty.take());
+        live.vnc_port = read("vnc-port").and_then(|port| port.parse().ok()).or(live.vnc_port);
+    }
+}
+
+/// Who lives, for the name cache.
+fn lives(infos: &[DomainInfo]) -> impl Iterator<Item = (DomId, Uuid)> + Clone {
+    infos.iter().filter_map(|info| Some((info.domid?, info.uuid)))
+}
+
+/// What xend is asked by: the uuid, which outlives renames and numbers; a domain without one only has its number.
+pub(super) fn xend_key(uuid: Uuid, domid: Option<DomId>) -> String {
+    match domid {
+        Some(domid) if uuid.is_nil() => domid.to_string(),
+        _ => uuid.hyphenated().to_string(),
+    }
+}
+
+/// The machine type that runs such guests: the widest architecture that the hypervisor lists.
+pub(super) fn machine_of(xen_caps: &str) -> String {
+    let widest = read_xen_caps(xen_caps).into_iter().max_by_key(|guest| guest.wordsize);
+    widest.map_or_else(|| std::env::consts::ARCH.to_owned(), |guest| guest.arch.to_owned())
+}
+
+fn newest(infos: impl Iterator<Item = DomainInfo>, uuid: Uuid) -> Option<DomainInfo> {
+    infos.filter(|info| info.uuid == uuid && info.state != State::Shutdown).max_by_key(|info| info.domid)
+}
+
+pub(super) fn gone(uuid: Uuid) -> Error {
+    Error::new(
+        Status::NotFound,
+        format!("the domain {uuid} is gone: it is neither running nor defined on this host"),
+    )
+}

@@ -1,0 +1,132 @@
+//! Which road serves which operation: one table, made of rows by kind of host (docs/model.md, "Routes").
+//!
+//! A road is looked up, not searched for: nothing here tries one and falls back on another.
+
+use crate::error::Road;
+
+/// The kinds of host that this version knows, by the roads that were found at open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostKind {
+    /// Hypercalls and a xend on the same machine: the classic host, Xen 3.0.2 to 4.4.
+    Xend,
+    /// A xend alone: another machine's, or this one's without the right to issue hypercalls.
+    XendAlone,
+    /// Hypercalls, perhaps xenstore, and no toolstack.
+    Bare,
+}
+
+/// The operations that take a road.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Op {
+    Version,
+    Capabilities,
+    NodeInfo,
+    List,
+    Info,
+    Xml,
+    Suspend,
+    Resume,
+    Shutdown,
+    Reboot,
+    Destroy,
+    Create,
+    Define,
+    Undefine,
+    Start,
+}
+
+/// The two roads of an operation: for a live domain (or the host itself) and for an inactive one. `None`: no road of this kind of
+/// host can do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Route {
+    /// For live domains, and for operations on the host.
+    pub active: Option<Road>,
+    /// For inactive domains.
+    pub inactive: Option<Road>,
+}
+
+const fn route(active: Option<Road>, inactive: Option<Road>) -> Route {
+    Route { active, inactive }
+}
+
+const HYPERCALL: Option<Road> = Some(Road::Hypercall);
+const XENSTORE: Option<Road> = Some(Road::Xenstore);
+const XEND: Option<Road> = Some(Road::Xend);
+const NONE: Option<Road> = None;
+
+/// The table. xend pauses and destroys although a hypercall could: it keeps devices and restart policies, and must know.
+const TABLE: &[(Op, Route, Route, Route)] = &[
+    // operation          Xend                       XendAlone             Bare
+    (Op::Version, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::Capabilities, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::NodeInfo, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::List, route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, NONE)),
+    (Op::Info, route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, NONE)),
+    (Op::Xml, route(XEND, XEND), route(XEND, XEND), route(NONE, NONE)),
+    (Op::Suspend, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::Resume, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::Shutdown, route(XEND, NONE), route(XEND, NONE), route(XENSTORE, NONE)),
+    (Op::Reboot, route(XEND, NONE), route(XEND, NONE), route(XENSTORE, NONE)),
+    (Op::Destroy, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
+    (Op::Create, route(XEND, NONE), route(XEND, NONE), route(NONE, NONE)),
+    (Op::Define, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
+    (Op::Undefine, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
+    (Op::Start, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
+];
+
+/// The roads of `op` on that kind of host.
+pub(super) fn of(kind: HostKind, op: Op) -> Route {
+    let row = TABLE.iter().find(|(listed, ..)| *listed == op);
+    // `every_operation_has_a_row` proves that there is one.
+    row.map_or(route(NONE, NONE), |(_, xend, alone, bare)| match kind {
+        HostKind::Xend => *xend,
+        HostKind::XendAlone => *alone,
+        HostKind::Bare => *bare,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_row() {
+        use Op::*;
+        let all = [
+            Version,
+            Capabilities,
+            NodeInfo,
+            List,
+            Info,
+            Xml,
+            Suspend,
+            Resume,
+            Shutdown,
+            Reboot,
+            Destroy,
+            Create,
+            Define,
+            Undefine,
+            Start,
+        ];
+        for op in all {
+            assert_eq!(TABLE.iter().filter(|(listed, ..)| *listed == op).count(), 1, "{op:?}");
+        }
+        assert_eq!(TABLE.len(), all.len());
+    }
+
+    #[test]
+    fn where_there_is_a_xend_it_hears_of_every_change() {
+        for op in [Op::Suspend, Op::Resume, Op::Shutdown, Op::Reboot, Op::Destroy, Op::Create] {
+            assert_eq!(of(HostKind::Xend, op).active, Some(Road::Xend), "{op:?}");
+        }
+    }
+
+    #[test]
+    fn status_never_waits_for_a_daemon_where_hypercalls_work() {
+        for kind in [HostKind::Xend, HostKind::Bare] {
+            assert_eq!(of(kind, Op::Info).active, Some(Road::Hypercall));
+            assert_eq!(of(kind, Op::List).active, Some(Road::Hypercall));
+        }
+    }
+}
