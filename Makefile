@@ -4,7 +4,11 @@
 #   make install          puts them into PREFIX (/usr/local); DESTDIR and LIBDIR as usual. Builds nothing.
 #   make uninstall        takes them out again
 #   make header           writes include/xenith.h and the export list anew
+#   make demo             the main job on an embedded Xen host: from C, from Python, from a terminal
+#   make test             everything; CI runs this
 #   make test-c           the C tests, on what an install gives
+#   make test-python      the Python tests, likewise
+#   make bench            what calls cost, how big the library is, how much memory a connection takes
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -17,8 +21,9 @@ CC         ?= cc
 STRIP      ?= strip
 OBJCOPY    ?= objcopy
 
-# What the targets here need on Debian 12, besides Rust.
-DEB_PACKAGES := build-essential cmake pkg-config valgrind
+# Debian's own Python where its pytest was installed; scripts/setup.sh sees to that.
+PYTHON     ?= $(shell for python in python3 /usr/bin/python3; do \
+                $$python -c 'import pytest' 2>/dev/null && { echo $$python; exit; }; done; echo /usr/bin/python3)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME  := libxenith.so.0
@@ -149,6 +154,62 @@ demo-c: test-prefix
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror ctest/demo.c -o build/demo/demo \
 	    $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
 	build/demo/demo tests/data/seeds/pv-direct-kernel.xml
+
+# ---- tests from Python ----
+
+PYTHON_ENV = XENITH_LIBRARY=$(TEST_PREFIX)/lib/libxenith.so.0 XENITH_HEADER=$(TEST_PREFIX)/include/xenith.h \
+    XENITH_COMMAND=$(TEST_PREFIX)/bin/xenith
+
+test-python: test-prefix
+	cd python && $(PYTHON_ENV) $(PYTHON) -m pytest -q
+
+demo-python: test-prefix
+	$(PYTHON_ENV) PYTHONPATH=python $(PYTHON) python/examples/story.py tests/data/seeds/hvm-bios.xml
+
+# ---- everything ----
+
+.PHONY: setup-build setup-test demo demo-python demo-command test test-rust test-python test-readme bench
+
+setup-build:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
+
+demo-command: test-prefix
+	@scripts/demo-command.sh $(TEST_PREFIX)/bin/xenith tests/data/seeds/pv-bootloader.xml
+
+# One after the other, each under its headline, whatever -j says.
+demo: setup-build
+	@$(MAKE) --no-print-directory test-prefix
+	@echo; echo "== from C: ctest/demo.c"; $(MAKE) --no-print-directory demo-c
+	@echo; echo "== from Python: python/examples/story.py"; $(MAKE) --no-print-directory demo-python
+	@echo; echo "== from a terminal: scripts/demo-command.sh"; $(MAKE) --no-print-directory demo-command
+
+test-rust:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(CARGO) test --workspace --locked --quiet
+
+test-readme: test-prefix
+	PYTHON=$(PYTHON) $(PYTHON) scripts/test-readme.py README.md $(TEST_PREFIX)
+
+test: setup-test
+	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory test-c
+	@$(MAKE) --no-print-directory test-python
+	@$(MAKE) --no-print-directory test-readme
+	@$(MAKE) --no-print-directory demo-python demo-command > /dev/null
+	@echo "make test: everything passed"
+
+bench: test-prefix
+	$(CARGO) bench --locked --bench figures
+	@mkdir -p build/bench
+	$(CC) -O2 -std=c99 benches/memory.c -o build/bench/memory $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
+	@echo; echo "memory of a C program that holds one connection to an embedded host, which lives in the same process:"
+	@build/bench/memory
+	@echo; echo "size of the installed library, stripped:"
+	@stat -c '%s bytes' $(TEST_PREFIX)/lib/$(SHARED)
 
 clean:
 	rm -rf build
