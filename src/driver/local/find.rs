@@ -110,10 +110,10 @@ impl LocalDriver {
     pub(super) fn find_by_name(&self, name: &str) -> Result<Option<Identity>> {
         check_name(name).map_err(Error::invalid_arg)?;
         // Where xenstore is missing a xend still knows names; without either nobody does.
-        if self.kind == HostKind::Bare || (self.kind == HostKind::Xend && self.roads.xenstore.is_ok()) {
-            if let Some(found) = self.life_of_name(name)? {
-                return Ok(Some(found));
-            }
+        let ask_store =
+            self.kind == HostKind::Bare || (self.kind == HostKind::Xend && self.roads.xenstore.is_ok());
+        if ask_store && let Some(found) = self.life_of_name(name)? {
+            return Ok(Some(found));
         }
         if self.roads.xend.is_err() {
             return Ok(None);

@@ -55,7 +55,11 @@ pub(super) struct LocalDriver {
 
 impl LocalDriver {
     fn new(kind: HostKind, roads: Roads, options: &OpenOptions, embedded: Option<SimHost>) -> Self {
-        let names = roads.xenstore.as_ref().ok().map(|xenstore| NameCache::new(xenstore.clone(), options.log.clone()));
+        let names = roads
+            .xenstore
+            .as_ref()
+            .ok()
+            .map(|xenstore| NameCache::new(xenstore.clone(), options.log.clone()));
         LocalDriver {
             kind,
             roads,
@@ -79,7 +83,10 @@ impl LocalDriver {
     fn names(&self) -> Result<&NameCache> {
         match &self.roads.xenstore {
             Err(error) => Err(error.clone()),
-            Ok(_) => self.names.as_ref().ok_or_else(|| Error::new(Status::Internal, "xenstore without a name cache")),
+            Ok(_) => self
+                .names
+                .as_ref()
+                .ok_or_else(|| Error::new(Status::Internal, "xenstore without a name cache")),
         }
     }
 

@@ -1,0 +1,260 @@
+//! The main job on the embedded host, for every age and every guest: define, start, look up, inspect, stop.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{AGES, ALL, LIVE, SEEDS, eventually, guest, open, seed};
+use xenith::channel::xenstore::Xenstore;
+use xenith::deadline::Deadline;
+use xenith::log::Log;
+use xenith::model::{GuestType, Reason, State, Uuid};
+use xenith::{Road, Status};
+
+#[test]
+fn the_four_guests_live_through_the_whole_story_on_every_age() {
+    for age in AGES {
+        let host = open(&format!("xen+sim:///?xen={age}"));
+        for name in SEEDS {
+            let what = format!("{name} on {age}");
+            let domain = host.define(&seed(name)).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(!domain.is_active().unwrap() && domain.is_persistent().unwrap(), "{what}");
+            let info = domain.info().unwrap();
+            assert_eq!(
+                (info.state, info.reason, info.domid),
+                (State::Shutoff, Reason::Inactive, None),
+                "{what}"
+            );
+
+            domain.start(false).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let id = domain.id().unwrap().expect("started");
+            let title = domain.name().unwrap();
+            for found in [
+                host.lookup_by_id(id).unwrap(),
+                host.lookup_by_name(&title).unwrap(),
+                host.lookup_by_uuid(domain.uuid()).unwrap(),
+            ] {
+                assert_eq!(found.identity(), domain.identity(), "{what}");
+            }
+            let info = domain.info().unwrap();
+            let hvm = name.starts_with("hvm");
+            assert_eq!(info.guest_type, Some(if hvm { GuestType::Hvm } else { GuestType::Pv }), "{what}");
+            assert_eq!(info.vcpus_max, Some(1), "{what}");
+            let kib = if hvm { 524_288 } else { 131_072 };
+            assert!(
+                info.memory_kib.unwrap() >= kib && info.max_memory_kib.unwrap() >= kib,
+                "{what}: {info:?}"
+            );
+            assert!(domain.is_persistent().unwrap(), "{what}");
+            eventually("the guest uses its processor", || domain.info().unwrap().cpu_time_ns > Some(0));
+
+            domain.suspend().unwrap();
+            assert_eq!(domain.info().unwrap().state, State::Paused, "{what}");
+            let used = domain.info().unwrap().cpu_time_ns;
+            assert_eq!(domain.info().unwrap().cpu_time_ns, used, "{what}: a paused guest uses no processor");
+            domain.resume().unwrap();
+            assert_ne!(domain.info().unwrap().state, State::Paused, "{what}");
+
+            domain.shutdown().unwrap();
+            eventually("the guest powers itself off", || !domain.is_active().unwrap());
+            assert_eq!(domain.info().unwrap().state, State::Shutoff, "{what}");
+            domain.undefine().unwrap();
+            assert_eq!(domain.info().unwrap_err().status, Status::NotFound, "{what}");
+            assert_eq!(host.list(ALL).unwrap().len(), 1, "{what}: only Domain-0 is left");
+        }
+    }
+}
+
+#[test]
+fn the_description_of_a_guest_comes_back_as_it_was_given() {
+    for age in AGES {
+        let host = open(&format!("xen+sim:///?xen={age}"));
+        for name in SEEDS {
+            let what = format!("{name} on {age}");
+            let mut given = xenith::format::xml::parse(&seed(name)).unwrap();
+            // A file without a driver is read by the loop driver: xend's description says so.
+            given.disks.iter_mut().for_each(|disk| disk.driver = Some("file".into()));
+            let domain = host.define(&seed(name)).unwrap();
+            let inactive = xenith::format::xml::parse(&domain.xml(false).unwrap()).unwrap();
+            domain.start(false).unwrap();
+            let live_xml = domain.xml(false).unwrap();
+            let live = xenith::format::xml::parse(&live_xml).unwrap();
+            for got in [&inactive, &live] {
+                assert_eq!(got.name, given.name, "{what}");
+                assert_eq!(got.os, given.os, "{what}");
+                assert_eq!(got.disks, given.disks, "{what}");
+                assert_eq!(got.interfaces, given.interfaces, "{what}");
+                assert_eq!(
+                    (got.on_poweroff, got.on_reboot, got.on_crash),
+                    (given.on_poweroff, given.on_reboot, given.on_crash),
+                    "{what}"
+                );
+                assert_eq!(
+                    (got.max_memory_kib, got.vcpus.max),
+                    (given.max_memory_kib, given.vcpus.max),
+                    "{what}"
+                );
+            }
+            let id = domain.id().unwrap().unwrap();
+            assert!(
+                live_xml.contains(&format!("id='{id}'")) || live_xml.contains(&format!("id=\"{id}\"")),
+                "{live_xml}"
+            );
+            domain.destroy().unwrap();
+            domain.undefine().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_transient_domain_is_gone_when_its_life_ends() {
+    let host = open("xen+sim:///");
+    let domain = host.create(&guest("brief", None), true).unwrap();
+    assert_eq!(domain.info().unwrap().state, State::Paused);
+    assert!(!domain.is_persistent().unwrap());
+    domain.resume().unwrap();
+    domain.destroy().unwrap();
+    assert_eq!(domain.info().unwrap_err().status, Status::NotFound);
+    assert_eq!(domain.suspend().unwrap_err().status, Status::Stale);
+    assert_eq!(host.lookup_by_name("brief").err().map(|error| error.status), Some(Status::NotFound));
+}
+
+#[test]
+fn an_act_meant_for_one_life_does_not_hit_the_next() {
+    let host = open("xen+sim:///");
+    let domain = host.define(&guest("phoenix", None)).unwrap();
+    domain.start(false).unwrap();
+    let first = domain.id().unwrap().unwrap();
+    domain.reboot().unwrap();
+    eventually("the next life begins", || domain.id().unwrap().is_some_and(|id| id != first));
+    assert_eq!(domain.destroy().unwrap_err().status, Status::Stale);
+    assert!(domain.is_active().unwrap(), "reads follow the uuid");
+    let again = host.lookup_by_uuid(domain.uuid()).unwrap();
+    again.destroy().unwrap();
+    assert!(!domain.is_active().unwrap());
+    // A handle without a life says that there is none to act on.
+    let inactive = host.lookup_by_name("phoenix").unwrap();
+    assert_eq!(inactive.destroy().unwrap_err().status, Status::InvalidState);
+    inactive.start(false).unwrap();
+    inactive.destroy().unwrap();
+}
+
+#[test]
+fn define_goes_by_the_uuid_and_refuses_a_name_that_is_taken() {
+    const A: &str = "11111111-1111-4111-8111-111111111111";
+    const B: &str = "22222222-2222-4222-8222-222222222222";
+    for age in AGES {
+        let host = open(&format!("xen+sim:///?xen={age}"));
+        let first = host.define(&guest("one", Some(A))).unwrap();
+        assert_eq!(
+            host.define(&guest("one", Some(B))).err().map(|error| error.status),
+            Some(Status::Exists),
+            "{age}"
+        );
+        assert_eq!(
+            host.define(&guest("one", None)).unwrap().uuid(),
+            first.uuid(),
+            "{age}: the name says which"
+        );
+        host.define(&guest("uno", Some(A))).unwrap();
+        assert_eq!(first.name().unwrap(), "uno", "{age}: the same uuid under a new name is a rename");
+        assert_eq!(
+            host.create(&guest("uno", None), false).err().map(|error| error.status),
+            Some(Status::Exists),
+            "{age}"
+        );
+        assert_eq!(
+            host.create(&guest("two", Some(A)), false).err().map(|error| error.status),
+            Some(Status::Exists),
+            "{age}"
+        );
+        first.start(false).unwrap();
+        assert_eq!(first.start(false).unwrap_err().status, Status::InvalidState, "{age}");
+        assert_eq!(first.undefine().unwrap_err().status, Status::InvalidState, "{age}");
+        assert_eq!(
+            host.create(&guest("uno", None), false).err().map(|error| error.status),
+            Some(Status::Exists),
+            "{age}"
+        );
+    }
+}
+
+#[test]
+fn a_list_is_one_row_for_each_domain_active_or_not() {
+    let host = open("xen+sim:///");
+    host.define(&guest("asleep", None)).unwrap();
+    let awake = host.define(&guest("awake", None)).unwrap();
+    awake.start(false).unwrap();
+    host.create(&guest("passing", None), false).unwrap();
+    let names = |filter| {
+        let mut names: Vec<String> =
+            host.list(filter).unwrap().iter().map(|row| row.name.as_deref().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(ALL), ["Domain-0", "asleep", "awake", "passing"]);
+    assert_eq!(names(LIVE), ["Domain-0", "awake", "passing"]);
+    assert_eq!(names(xenith::driver::ListFilter { active: false, inactive: true, fresh: false }), ["asleep"]);
+}
+
+#[test]
+fn memory_is_finite_and_destroy_gives_it_back() {
+    let host = open("xen+sim:///?memory=1G");
+    let free = host.node_info().unwrap().free_memory_kib.unwrap();
+    let big = guest("big", None).replace("65536", &(free / 3 * 2).to_string());
+    let domain = host.create(&big, false).unwrap();
+    assert!(host.node_info().unwrap().free_memory_kib.unwrap() < free / 2);
+    let error = host.create(&big.replace("big", "bigger"), false).err().unwrap();
+    assert_eq!(error.road, Road::Xend, "{error}");
+    assert!(error.message.contains("dom0_min_mem"), "xend's own words: {error}");
+    assert_eq!(host.list(ALL).unwrap().len(), 2, "a failed creation leaves nothing");
+    domain.destroy().unwrap();
+    assert_eq!(host.node_info().unwrap().free_memory_kib, Some(free));
+}
+
+#[test]
+fn domain_zero_is_a_domain_like_others_and_cannot_be_stopped() {
+    for age in AGES {
+        let host = open(&format!("xen+sim:///?xen={age}"));
+        let zero = host.lookup_by_id(0).unwrap();
+        assert_eq!(zero.name().unwrap(), "Domain-0");
+        assert_eq!(host.lookup_by_name("Domain-0").unwrap().identity(), zero.identity());
+        assert_eq!(zero.uuid(), Uuid::nil());
+        assert!(zero.is_active().unwrap());
+        assert!(zero.destroy().is_err(), "{age}");
+        assert!(zero.is_active().unwrap());
+    }
+}
+
+#[test]
+fn the_embedded_host_says_that_it_is_a_simulation() {
+    let host = open("xen+sim:///?xen=4.1");
+    assert!(host.hostname().unwrap().contains("sim"));
+    assert!(host.capabilities().unwrap().contains("simulation"));
+    let version = host.version().unwrap();
+    assert_eq!((version.major, version.minor), (4, 1));
+}
+
+#[test]
+fn a_crash_is_seen_as_one() {
+    let dir = std::env::temp_dir().join(format!("xenith-crash-{}", std::process::id()));
+    let server = xenith::sim::serve(xenith::sim::SimConfig::default(), &dir).unwrap();
+    let host = open(&format!("xen+sim:///?dir={}", dir.display()));
+    let keeps = guest("crashy", None).replace("</os>", "</os><on_crash>preserve</on_crash>");
+    let domain = host.create(&keeps, false).unwrap();
+    let id = domain.id().unwrap().unwrap();
+    // The magic key of `xm sysrq` is how a crash is ordered, as on a real host.
+    let far = xenith::sim::SimHost::join(&dir).unwrap();
+    let xenstore = Xenstore::over(far.xenstore_dial(), Log::default());
+    xenstore
+        .write(&format!("/local/domain/{id}/control/sysrq"), "c", Deadline::after(Duration::from_secs(10)))
+        .unwrap();
+    eventually("the guest has crashed", || domain.info().unwrap().state == State::Crashed);
+    assert_eq!(domain.info().unwrap().reason, Reason::Crash);
+    domain.destroy().unwrap();
+    assert_eq!(domain.info().unwrap_err().status, Status::NotFound);
+    drop(host);
+    drop(server);
+}
