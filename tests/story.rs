@@ -76,6 +76,11 @@ fn the_description_of_a_guest_comes_back_as_it_was_given() {
             let mut given = xenith::format::xml::parse(&seed(name)).unwrap();
             // A file without a driver is read by the loop driver: xend's description says so.
             given.disks.iter_mut().for_each(|disk| disk.driver = Some("file".into()));
+            // xend completes the path of a script.
+            given
+                .interfaces
+                .iter_mut()
+                .for_each(|interface| interface.script = Some("/etc/xen/scripts/vif-bridge".into()));
             let domain = host.define(&seed(name)).unwrap();
             let inactive = xenith::format::xml::parse(&domain.xml(false).unwrap()).unwrap();
             domain.start(false).unwrap();
