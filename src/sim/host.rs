@@ -228,7 +228,7 @@ impl Dial for PairDial {
         let (near, far) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         far.set_nonblocking(true)?;
-        self.running.shared.arrive(self.road, far);
+        self.running.shared.arrive(self.road, far)?;
         Ok(near.into())
     }
 

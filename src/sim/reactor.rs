@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) world: Mutex<World>,
     pub(super) bell: Bell,
     stop: AtomicBool,
+    /// The thread has ended: nobody would answer a dial.
+    over: AtomicBool,
     /// Connections that were dialled since the thread last looked.
     arrivals: Mutex<Vec<(FarRoad, UnixStream)>>,
 }
@@ -30,14 +32,22 @@ impl Shared {
             world: Mutex::new(world),
             bell: Bell::new()?,
             stop: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             arrivals: Mutex::new(Vec::new()),
         })
     }
 
     /// Hands the far end of a connection to the thread. It is non-blocking already.
-    pub(super) fn arrive(&self, road: FarRoad, stream: UnixStream) {
-        self.arrivals.lock().push((road, stream));
+    ///
+    /// Errors: `ConnectionRefused` where the thread has ended.
+    pub(super) fn arrive(&self, road: FarRoad, stream: UnixStream) -> io::Result<()> {
+        let mut arrivals = self.arrivals.lock();
+        if self.over.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        arrivals.push((road, stream));
         self.bell.ring();
+        Ok(())
     }
 
     /// Asks the thread to end.
@@ -74,8 +84,20 @@ struct Connection {
     closing: bool,
 }
 
+/// Refuses who dials once the thread has ended, for whatever reason, and closes on who has dialled.
+struct Epilogue<'a>(&'a Shared);
+
+impl Drop for Epilogue<'_> {
+    fn drop(&mut self) {
+        let mut arrivals = self.0.arrivals.lock();
+        self.0.over.store(true, Ordering::Release);
+        arrivals.clear();
+    }
+}
+
 /// Runs until [`Shared::stop`]. `listeners` are the sockets of a served host.
 pub(super) fn run(shared: &Arc<Shared>, listeners: &[(FarRoad, UnixListener)]) {
+    let _epilogue = Epilogue(shared);
     let mut connections: Vec<Connection> = Vec::new();
     let mut buffer = vec![0; CHUNK];
     while !shared.stop.load(Ordering::Acquire) {
@@ -155,6 +177,13 @@ fn accept(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+impl Drop for Connection {
+    /// A forked child may hold a copy of the socket: closing it alone would not tell the near end.
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }
 }
 

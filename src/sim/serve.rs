@@ -10,7 +10,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +40,8 @@ const HYPERCALL_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest `host` file that is read.
 const MAX_HOST_FILE: u64 = 4096;
 
-/// A host that is being served. It ends, and takes its sockets away, when this is dropped.
+/// A host that is being served. When this is dropped its sockets are taken away; the host itself ends with the last of those who
+/// hold it, which is this one unless [`Server::host`] was cloned.
 #[derive(Debug)]
 pub struct Server {
     host: Option<SimHost>,
@@ -101,27 +102,35 @@ impl Drop for Server {
         if self.pid != std::process::id() {
             return;
         }
+        // The lock last: until then nobody else serves here. What cannot be removed is stale, and the next server replaces it.
         for name in [HOST, HYPERCALL, XENSTORE, XEND] {
-            // What cannot be removed is stale, and the next server replaces it.
             let _ = fs::remove_file(self.dir.join(name));
         }
         self.host = None;
+        let _ = fs::remove_file(self.dir.join(LOCK));
     }
 }
 
 fn take_lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
     let cannot = |error: io::Error| failed(format_args!("cannot lock {}", path.display()), &error);
-    let lock = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-        .map_err(cannot)?;
-    if sys::try_lock(&lock).map_err(cannot)? {
-        return Ok(lock);
+    loop {
+        let lock = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&path)
+            .map_err(cannot)?;
+        if !sys::try_lock(&lock).map_err(cannot)? {
+            break;
+        }
+        // A server that ended in this moment has taken the file away: then this lock is of no file, and is taken anew.
+        let held = lock.metadata().map_err(cannot)?;
+        if fs::metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())) {
+            return Ok(lock);
+        }
     }
     Err(Error::new(
         Status::Exists,
