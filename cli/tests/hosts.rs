@@ -6,7 +6,6 @@ mod common;
 use common::{Folder, run, xenith};
 
 #[test]
-#[ignore = "waits for Connection::open"]
 fn a_host_without_xen_is_status_4_and_the_message_names_the_road() {
     let uri = "xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xenstored&xend=/nonexistent/xend";
     for verb in ["list", "version", "nodeinfo", "capabilities"] {
@@ -16,7 +15,6 @@ fn a_host_without_xen_is_status_4_and_the_message_names_the_road() {
 }
 
 #[test]
-#[ignore = "waits for Connection::open"]
 fn this_host_is_the_default_and_the_hint_says_what_else_there_is() {
     if std::path::Path::new("/proc/xen/privcmd").exists() || std::path::Path::new("/dev/xen/privcmd").exists()
     {
@@ -28,7 +26,6 @@ fn this_host_is_the_default_and_the_hint_says_what_else_there_is() {
 }
 
 #[test]
-#[ignore = "waits for Connection::open"]
 fn the_environment_names_the_host_and_the_option_wins() {
     let said = |option: &[&str]| {
         let output = xenith().env("XENITH_URI", "qemu:///system").args(option).arg("uri").output().unwrap();
@@ -39,14 +36,12 @@ fn the_environment_names_the_host_and_the_option_wins() {
 }
 
 #[test]
-#[ignore = "waits for Connection::open"]
 fn remote_roads_say_that_this_version_has_none() {
     let message = run(["-c", "xen+ssh://root@xen.example.org/", "list"]).bad(7);
     assert!(message.contains("ssh"), "{message}");
 }
 
 #[test]
-#[ignore = "waits for Connection::open"]
 fn a_host_that_nobody_serves_is_named() {
     let folder = Folder::new("nobody");
     let uri = format!("xen+sim:///?dir={}", folder.0.display());

@@ -10,6 +10,7 @@ import sys
 import time
 
 import xenith
+from xenith import State
 
 
 def main() -> None:
@@ -20,8 +21,10 @@ def main() -> None:
         guest = host.define(xml)
         print(f"define    {guest.name}, {guest.uuid}, {guest.state()[0].name.lower()}")
         guest.start()
-        print(f"start     as domain {guest.id}")
-        for found in (host.lookup_by_name(guest.name), host.lookup_by_id(guest.id), host.lookup_by_uuid(guest.uuid)):
+        number = guest.id
+        assert number is not None, "a guest that was started has a number"
+        print(f"start     as domain {number}")
+        for found in (host.lookup_by_name(guest.name), host.lookup_by_id(number), host.lookup_by_uuid(guest.uuid)):
             assert found.uuid == guest.uuid
         print("look up   by name, by id and by uuid: the same domain")
         time.sleep(0.1)
@@ -29,9 +32,7 @@ def main() -> None:
         print(f"info      {info.state.name.lower()}, {info.memory_kib} KiB, {info.vcpus_online} vcpu, {info.cpu_time_ns} ns used")
         guest.shutdown()
         print("shutdown  asked the guest to power off")
-        while guest.is_active:
-            time.sleep(0.02)
-        print(f"          it is {guest.state()[0].name.lower()}")
+        print(f"          it is {guest.wait_for(State.SHUTOFF).name.lower()}")
         guest.undefine()
         print("undefine  forgotten; left are: " + ", ".join(row.name or "?" for row in host.domains()))
 

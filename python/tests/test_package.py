@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import xenith
-from conftest import REPO
+from conftest import REPO, guest_files
 
 PACKAGE = REPO / "python"
 
@@ -59,8 +59,9 @@ def test_the_readme_s_example_runs_as_printed() -> None:
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_the_examples_run(path: Path) -> None:
+    guest = guest_files()[:1] if "GUEST.xml" in path.read_text(encoding="utf-8") else []
     subprocess.run(
-        [sys.executable, str(path), "xen+sim:///"],
+        [sys.executable, str(path), *map(str, guest), "xen+sim:///"],
         env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         check=True,
         stdout=subprocess.PIPE,

@@ -110,7 +110,10 @@ class Domain:
         return self._string("xenith_domain_get_xml", _abi.XENITH_XML_INACTIVE if inactive else 0)
 
     def start(self, *, paused: bool = False) -> None:
-        """Starts it; it must be defined and not running. This handle is then pinned to the new life."""
+        """Starts it; it must be defined and not running. This handle is then pinned to the new life.
+
+        A host with xend cannot leave it paused: :class:`~xenith.NotSupportedError`; :meth:`Connection.create` can there.
+        """
         self._act("xenith_domain_create", _abi.XENITH_CREATE_PAUSED if paused else 0)
 
     def suspend(self) -> None:

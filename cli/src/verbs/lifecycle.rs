@@ -19,7 +19,7 @@ begun, null where there was none.";
 pub(crate) struct StartArgs {
     #[command(flatten)]
     domain: DomainArg,
-    /// Leave it paused
+    /// Leave it paused; a host with xend can do that for `create` only
     #[arg(long)]
     paused: bool,
 }
