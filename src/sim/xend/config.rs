@@ -83,11 +83,10 @@ impl Config {
         let number = |key: &str| vm.value(key).map(python_int).transpose();
         let vcpus = number("vcpus")?.ok_or("'vcpus'")?;
         let name = vm.value("name").unwrap_or("Domain-Unnamed");
-        check_name(name)?;
+        check_name(name, release)?;
         let uuid = match vm.value("uuid") {
             None => Uuid::new_v4(),
-            Some(text) => Uuid::try_parse(text)
-                .map_err(|_| format!("invalid literal for int() with base 16: {}", python_repr(text)))?,
+            Some(text) => Uuid::try_parse(text).map_err(|_| uuid_words(text))?,
         };
         let memory = number("memory")?.unwrap_or(0);
         let maxmem = number("maxmem")?.unwrap_or(memory);
@@ -234,14 +233,21 @@ impl Config {
         Ok(())
     }
 
+    /// Changes a kept key's value.
+    pub(super) fn keep(&mut self, key: &str, text: &str) {
+        if let Some((_, value)) = self.kept.iter_mut().find(|(name, _)| *name == key) {
+            text.clone_into(value);
+        }
+    }
+
     /// A kept key's value.
     pub(super) fn kept(&self, key: &str) -> &str {
         self.kept.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
     }
 
     /// What Domain-0 looks like.
-    pub(super) fn domain_0(memory: u64, vcpus: u32, physical: u32) -> Config {
-        Config {
+    pub(super) fn domain_0(memory: u64, vcpus: u32, physical: u32, release: Release) -> Config {
+        let mut dom0 = Config {
             uuid: Uuid::nil(),
             name: "Domain-0".into(),
             memory,
@@ -256,7 +262,9 @@ impl Config {
             image_kind: "linux".into(),
             image: vec![Sexpr::pair("kernel", "")],
             devices: Vec::new(),
-        }
+        };
+        dom0.finish_image(release);
+        dom0
     }
 
     /// `(domain ...)`, as that release writes it.
@@ -403,12 +411,14 @@ fn set_default(fields: &mut Vec<Sexpr>, key: &str, text: &str) {
     }
 }
 
-/// xend's rule for names: letters, digits and `_ - . : +`.
-pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
+/// xend's rule for names: letters, digits and `_ - . : +`, and before 4.0 `/`.
+pub(super) fn check_name(name: &str, release: Release) -> Result<(), Refusal> {
     if name.is_empty() {
         return Err("Missing VM Name".into());
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:+".contains(&byte);
+    let allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || b"_-.:+".contains(&byte) || (byte == b'/' && !release.at_least(4, 0))
+    };
     if name.bytes().all(allowed) { Ok(()) } else { Err("Invalid VM Name".into()) }
 }
 
@@ -425,6 +435,14 @@ pub(super) fn check_memory(memory: i64, maxmem: i64) -> Result<(), Refusal> {
         return wrong("memory_dynamic_max must be less than or equal to memory_static_max");
     }
     Ok(())
+}
+
+/// xend reads a uuid byte by byte, and complains about the first that is none.
+fn uuid_words(text: &str) -> Refusal {
+    let digits: Vec<char> = text.chars().filter(|c| *c != '-').collect();
+    let mut pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    let wrong = pairs.find(|pair| u8::from_str_radix(pair, 16).is_err()).unwrap_or_default();
+    format!("invalid literal for int() with base 16: {}", python_repr(&wrong))
 }
 
 /// What Python's int() takes.

@@ -5,8 +5,8 @@
 //! answer has. Where it knowingly differs:
 //! - kernels, disks, device models and scripts are not looked for: an embedded host has no such files;
 //! - there is no HTML, and xend's log is empty;
-//! - save, dump, restore, migrate, devices, pinning and scheduling of live domains fail as an operation of a xend fails, and say
-//!   that the embedded one cannot do them;
+//! - save, dump, restore, migrate, pinning, and adding and removing devices fail as an operation of a xend fails, and say that the
+//!   embedded one cannot do them;
 //! - a domain that reboots is always restarted; a real xend destroys one that lived less than 60 seconds, which every
 //!   guest in here does;
 //! - Domain-0 gives no memory away for a new domain.
@@ -256,7 +256,7 @@ impl Xend {
         let physical = machine.physinfo().cpus;
         let (memory, vcpus) =
             machine.get(0).map_or((0, 1), |dom0| (dom0.tot_pages * PAGE_KIB / 1024, dom0.max_vcpus));
-        Config::domain_0(memory, vcpus, physical)
+        Config::domain_0(memory, vcpus, physical, self.release)
     }
 
     /// Whom a path's element means: a name, then a domid, then a uuid.
@@ -305,7 +305,14 @@ impl Xend {
             ["xend", "node", "dmesg" | "log"] if !is_post => {
                 Reply::with(200, "OK", "text/plain", self.log(path.last()))
             }
+            ["xend", "node", "dmesg"] if ops::operation(request) == Some("clear") => Reply::empty(200, "OK"),
             ["xend", "vnet"] if !is_post => self.value(&Sexpr::List(Vec::new())),
+            ["xend", "node", "dmesg" | "log"] => {
+                let reply = self.without_operations(request);
+                // This page's answers are plain text, without a tail.
+                let body = reply.reason.clone().into_bytes();
+                Reply { content_type: Some("text/plain"), body, ..reply }
+            }
             ["xend", "node" | "vnet"] => self.without_operations(request),
             ["xend", "domain"] if is_post => return self.operate_on_all(request, parts),
             ["xend", "domain"] => self.list(request, parts.machine),
@@ -419,12 +426,19 @@ impl Xend {
         Sexpr::node("node", out)
     }
 
-    /// GET of the list: names, by state; or with detail=1 all that live.
+    /// GET of the list: the names of the domains in a state, or with detail=1 the domains themselves. Paused ones are not
+    /// running ones, also with detail=1 (recorded; only 3.0.2 lists them all).
     fn list(&self, request: &Received, machine: &Machine) -> Reply {
-        if request.field("detail").next() == Some("1") {
-            return self.value(&self.all_live(machine));
-        }
         let state = request.field("state").next().unwrap_or("running");
+        let whom = self.in_state(state, machine);
+        if request.field("detail").next() == Some("1") {
+            return self.value(&self.describe_all(&whom, machine));
+        }
+        self.value(&Sexpr::List(whom.into_iter().map(|(name, _)| Sexpr::atom(name)).collect()))
+    }
+
+    /// By name.
+    fn in_state(&self, state: &str, machine: &Machine) -> Vec<(&str, Found)> {
         let wanted: &[u32] = match state {
             "running" => &[status::RUNNING],
             "paused" => &[status::PAUSED],
@@ -433,24 +447,19 @@ impl Xend {
             "all" => &[status::HALTED, status::PAUSED, status::RUNNING, status::SUSPENDED, status::CRASHED],
             _ => &[],
         };
-        let mut names: Vec<&str> = self
-            .domains
-            .values()
-            .filter(|known| wanted.contains(&known.status(machine)))
-            .filter_map(|known| known.config())
-            .map(|config| config.name.as_str())
+        let guests = self.domains.iter().filter(|(_, known)| wanted.contains(&known.status(machine)));
+        let mut found: Vec<(&str, Found)> = guests
+            .filter_map(|(uuid, known)| Some((known.config()?.name.as_str(), Found::Guest(*uuid))))
             .collect();
         if wanted.contains(&status::RUNNING) {
-            names.push("Domain-0");
+            found.push(("Domain-0", Found::Domain0));
         }
-        names.sort_unstable();
-        self.value(&Sexpr::List(names.into_iter().map(Sexpr::atom).collect()))
+        found.sort_unstable_by_key(|(name, _)| *name);
+        found
     }
 
-    fn all_live(&self, machine: &Machine) -> Sexpr {
-        let guests = self.live.values().map(|uuid| Found::Guest(*uuid));
-        let whom = std::iter::once(Found::Domain0).chain(guests);
-        Sexpr::List(whom.map(|whom| self.describe(whom, true, machine)).collect())
+    fn describe_all(&self, whom: &[(&str, Found)], machine: &Machine) -> Sexpr {
+        Sexpr::List(whom.iter().map(|(_, whom)| self.describe(*whom, true, machine)).collect())
     }
 
     /// `(domain ...)`. Without `figures` as in the answer to create, which knows less.

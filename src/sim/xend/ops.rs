@@ -31,7 +31,7 @@ const ACCEPTED: [&str; 9] =
     ["rename", "shutdown", "delete", "start", "sysrq", "wait_for_devices", "destroy", "save", "dump"];
 
 /// Operations that real xends have and this one does not, and the status of their failures.
-const NOT_SIMULATED: [(&str, u16); 16] = [
+const NOT_SIMULATED: [(&str, u16); 10] = [
     ("save", 202),
     ("dump", 202),
     ("restore", 200),
@@ -41,13 +41,17 @@ const NOT_SIMULATED: [(&str, u16); 16] = [
     ("device_create", 500),
     ("device_configure", 500),
     ("device_destroy", 500),
-    ("cpu_sedf_get", 500),
-    ("cpu_sedf_set", 500),
-    ("domain_sched_credit_get", 500),
-    ("domain_sched_credit_set", 500),
-    ("vif_limit_set", 500),
-    ("configure", 500),
     ("reset", 500),
+];
+
+/// Operations that fail in every real xend with the credit scheduler, and how.
+const ALWAYS_FAIL: [(&str, &str); 6] = [
+    ("configure", "domain_configure() takes exactly 2 arguments (3 given)"),
+    ("vif_limit_set", "XendDomain instance has no attribute 'domain_vif_limit_set'"),
+    ("cpu_sedf_get", "(22, 'Invalid argument')"),
+    ("cpu_sedf_set", "(22, 'Invalid argument')"),
+    ("domain_sched_credit2_get", "(22, 'Invalid argument')"),
+    ("domain_sched_credit2_set", "(22, 'Invalid argument')"),
 ];
 
 /// The one operation that a form asks for.
@@ -75,7 +79,10 @@ impl Xend {
     pub(super) fn operate_on_all(&mut self, request: &Received, parts: &mut Parts<'_>) -> (Reply, bool) {
         let Some(op) = operation(request) else { return (invalid_request(self), false) };
         let done = match op {
-            "list" => Ok(Done::Value(self.all_live(parts.machine))),
+            "list" => {
+                let running = self.in_state("running", parts.machine);
+                Ok(Done::Value(self.describe_all(&running, parts.machine)))
+            }
             "new" => self.define(request).map(|()| Done::Nothing),
             "create" => self.create(request, parts).map(Done::Created),
             "restore" => Err(not_simulated(op)),
@@ -108,8 +115,17 @@ impl Xend {
             "mem_target_set" => self.set_target(whom, request, parts).map(|()| Done::Nothing),
             "set_vcpus" => self.set_vcpus(whom, request, parts).map(|()| Done::Nothing),
             "vcpuinfo" => Ok(Done::Value(self.vcpu_info(whom, parts.machine))),
+            "domain_sched_credit_get" => self.credit(whom).map(Done::Value),
+            "domain_sched_credit_set" => self.set_credit(whom, request).map(Done::Value),
+            // The second scheduler came with 4.1.
+            _ if op.starts_with("domain_sched_credit2") && !self.release.at_least(4, 1) => {
+                return (not_implemented(self, op), false);
+            }
             _ if NOT_SIMULATED.iter().any(|(name, _)| *name == op) => Err(not_simulated(op)),
-            _ => return (not_implemented(self, op), false),
+            _ => match ALWAYS_FAIL.iter().find(|(name, _)| *name == op) {
+                Some((_, words)) => Err((*words).into()),
+                None => return (not_implemented(self, op), false),
+            },
         };
         self.reply(op, Some(&name), done, request, parts)
     }
@@ -213,7 +229,7 @@ impl Xend {
     }
 
     fn check_name_is_free(&self, name: &str, uuid: Uuid) -> Result<(), Refusal> {
-        check_name(name)?;
+        check_name(name, self.release)?;
         let taken = |by: &str| Err(format!("VM name {} already exists{by}", python_repr(name)));
         if name == "Domain-0" {
             return taken(" as domain 0");
@@ -359,6 +375,46 @@ impl Xend {
             life::write_vcpus(domid, config, parts);
         }
         Ok(())
+    }
+
+    /// A Python dictionary, as text.
+    fn credit(&self, whom: Found) -> Result<Sexpr, Refusal> {
+        let (weight, cap) = match whom {
+            Found::Domain0 => ("256", "0"),
+            Found::Guest(uuid) => {
+                let config = self.domains.get(&uuid).and_then(|known| known.config());
+                config.map_or(("256", "0"), |config| (config.kept("cpu_weight"), config.kept("cpu_cap")))
+            }
+        };
+        Ok(Sexpr::atom(format!("{{'cap': {cap}, 'weight': {weight}}}")))
+    }
+
+    fn set_credit(&mut self, whom: Found, request: &Received) -> Result<Sexpr, Refusal> {
+        let weight = python_int(required(request, "weight")?)?;
+        let cap = python_int(required(request, "cap")?)?;
+        let Found::Guest(uuid) = whom else {
+            return Err(not_simulated("domain_sched_credit_set of Domain-0"));
+        };
+        let new = self.release.at_least(4, 0);
+        self.check(uuid, |config| {
+            if !(1..=65535).contains(&weight) {
+                let words = "Cpu weight out of range, valid values are within range from 1 to 65535";
+                return Err(if new { words } else { "weight is out of range" }.into());
+            }
+            let most = i64::from(config.vcpus) * 100;
+            if !(0..=most).contains(&cap) {
+                let words = format!(
+                    "Cpu cap out of range, valid range is from 0 to {most} for specified number of vcpus"
+                );
+                return Err(if new { words } else { "cap is out of range".into() });
+            }
+            Ok(())
+        })?;
+        self.change(uuid, |config| {
+            config.keep("cpu_weight", &weight.to_string());
+            config.keep("cpu_cap", &cap.to_string());
+        })?;
+        Ok(Sexpr::atom("0"))
     }
 
     fn life_of(&self, uuid: Uuid) -> Option<(DomId, &Config)> {

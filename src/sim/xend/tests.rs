@@ -30,7 +30,7 @@ impl Host {
     }
 
     fn at(release: Release, folder: PathBuf) -> Host {
-        let size = MachineSize { memory_kib: 4 << 20, cpus: 2 };
+        let size = MachineSize { memory_kib: 4 << 20, cpus: 1 };
         let mut machine = Machine::with_stepped_clock(release, size);
         let mut store = Xenstored::new(XenstoredAge::of(release.major, release.minor));
         store.observe_changes();
@@ -104,6 +104,15 @@ impl Host {
             Answer::Empty => Ok(None),
             Answer::Error { message, .. } => Err(message),
             Answer::Text(text) => panic!("a text: {text:?}"),
+        }
+    }
+
+    /// The recorder removed what its experiments had made, all but one.
+    fn tidy(&mut self) {
+        let (_, answer) = self.ask(&Request::get(&["xend", "domain"], &[("state", "halted")]));
+        let Answer::Value(Sexpr::List(names)) = answer else { panic!("{answer:?}") };
+        for name in names.iter().filter_map(Sexpr::as_atom).filter(|name| *name != "Domain-Unnamed") {
+            self.op(name, &[("op", "delete")]).unwrap();
         }
     }
 
@@ -340,109 +349,96 @@ fn a_connection_is_closed_or_left_open_as_by_real_xends() {
     }
 }
 
-/// Recorded exchanges that are replayed on one host, in order, by the names that follow the number. Left out are those that need
-/// files of the recorded host, devices, or the operations that the embedded xend does not have.
-const REPLAYED: [&str; 96] = [
-    "root",
-    "xend",
-    "xend-slash",
-    "node-nochild",
-    "vnet",
-    "xend-nochild",
-    "domain-list",
-    "domain-list-slash",
-    "domain-list-detail0",
-    "domain-list-detailtrue",
-    "domain-list-oplist",
-    "domain-list-state-running",
-    "domain-list-state-halted",
-    "domain-list-state-paused",
-    "domain-list-state-suspended",
-    "domain-list-state-all",
-    "domain-list-state-bogus",
-    "nonexistent",
-    "nonexistent-detail",
-    "nonexistent-id",
-    "nonexistent-uuid",
-    "nonexistent-deep",
-    "post-nonexistent",
-    "dom0-deep",
-    "empty-elem",
-    "case",
-    "nonexistent-pct",
-    "h-minimal11",
-    "h-10",
-    "h-09",
-    "h-lf-only",
-    "h-ver-2.0",
-    "h-ver-3.0",
-    "h-ver-bad",
-    "h-badline",
-    "h-4words",
-    "h-keepalive",
-    "h-close",
-    "h-keepalive-two-pipelined",
-    "h-nokeepalive-two-pipelined",
-    "h-keepalive-caps",
-    "h-keepalive-list",
-    "h-keepalive-10",
-    "h-keepalive-404",
-    "h-keepalive-post-pause-err",
-    "h-head",
-    "h-put",
-    "h-delete",
-    "h-options",
-    "h-lowercase-method",
-    "h-abs-uri",
-    "h-post-ctype-json",
-    "h-post-no-ctype",
-    "h-post-dup-op",
-    "h-post-empty-op",
-    "h-post-no-op",
-    "h-post-bad-op",
-    "h-post-op-underscore",
-    "h-post-root",
-    "h-post-clen-bad",
-    "sxp-new-comment",
-    "sxp-get-comment",
-    "sxp-new-no-space",
-    "sxp-get-no-space",
-    "sxp-new-desc-hex-af",
-    "sxp-get-desc-hex-af",
-    "sxp-new-desc-hex-short",
-    "sxp-new-desc-octal-range",
-    "sxp-new-name-space",
-    "sxp-new-name-empty",
-    "sxp-new-no-memory",
-    "sxp-new-mem-float",
-    "sxp-new-mem-neg",
-    "sxp-new-mem-text",
-    "sxp-new-mem-zero",
-    "sxp-bad-empty",
-    "sxp-bad-unbalanced",
-    "sxp-bad-extra-close",
-    "sxp-bad-comment-only",
-    "sxp-new-missing-config",
-    "sxp-create-missing-config",
-    "new-inactive",
-    "list-after-new",
-    "inactive-get",
-    "inactive-by-uuid",
-    "new-nameclash",
-    "new-dom0-name",
-    "inactive-pause",
-    "inactive-unpause",
-    "inactive-shutdown",
-    "inactive-destroy",
-    "create",
-    "get-paused",
-    "shutdown-missing",
-    "dom0-destroy",
-    "dom0-pause",
+/// Recorded exchanges that are not replayed, by the beginning of their names.
+const LEFT_OUT: [&[&str]; 6] = [
+    // HTML, multipart, and bodies of another length than was said.
+    &[
+        "h-ua-accept",
+        "x-vcpuinfo-ua",
+        "x-pincpu-ua",
+        "x-create-ua",
+        "x-badpause-ua",
+        "x-unpause-ua",
+        "x-destroy-ht",
+    ],
+    &["h-post-multipart", "h-post-clen-", "h-empty-close"],
+    // The recorded machine's figures.
+    &[
+        "node",
+        "h-range",
+        "h-accept-encoding",
+        "h-expect",
+        "dom0-op-vcpuinfo",
+        "vcpuinfo",
+        "inactive-vcpuinfo",
+    ],
+    // Operations that the embedded xend does not have, and what they left behind.
+    &[
+        "device",
+        "inactive-device",
+        "get-after-dev",
+        "managed-after-destroy",
+        "pincpu",
+        "inactive-pincpu",
+        "save",
+        "h-keepalive-save",
+        "dump",
+        "inactive-dump",
+        "restore",
+        "migrate",
+        "get-after-dump",
+        "get-after-badsave",
+        "get-after-save",
+        "get-after-restore",
+        "get-after-migrate",
+        "dom0-rename",
+        "list-after-save",
+        "list-all-after-save",
+        "list-detail-after-migrate",
+    ],
+    // Files of the recorded host, and its memory.
+    &["create-nokernel", "create-badkernel", "create-toomuchmem"],
+    // Time: the recorder waited, and a real xend does not restart a domain that lived less than 60 seconds.
+    &[
+        "shutdown-",
+        "get-after-reboot",
+        "get-rebooting",
+        "get-after-poweroff",
+        "get-shuttingdown",
+        "list-after-poweroff",
+        "create-2",
+        "create-crash",
+        "get-after-start-paused",
+    ],
 ];
 
+/// Left out, too, on 4.1 and 4.4: their recorded host had no device model, and what came later depends on what was left out. And a PCI device's
+/// key.
+const LEFT_OUT_4: [&str; 15] = [
+    "get-after-destroy",
+    "destroy-again",
+    "sxp-new-hvm",
+    "sxp-get-hvm",
+    "sxp-new-all-common",
+    "x-new-hvm",
+    "x-get-hvm",
+    "x-delete-hvm",
+    "x-new-common",
+    "x-get-common",
+    "x-delete-common",
+    "vif_limit_set",
+    "list-all-after-errs",
+    "destroy-paused-or-running",
+    "x-get-pci",
+];
+
+/// Oddities: `()` for a configuration, a list for a text, an empty password.
+const ODD: [&str; 4] =
+    ["sxp-bad-emptylist", "sxp-get-all-common", "sxp-get-desc-list", "sxp-get-desc-emptylist"];
+
 /// Keys whose values are the recorded machine's, or made up anew each time.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
+    "online_vcpus",
     "uuid",
     "start_time",
     "cpu_time",
@@ -473,20 +469,22 @@ fn recorded_exchanges_are_answered_as_the_real_xends_did() {
             let exchange: serde_json::Value = serde_json::from_str(line).unwrap();
             let case = exchange["case"].as_str().unwrap();
             let name = case.split_once('-').unwrap().1;
-            if !REPLAYED.contains(&name) {
+            let is_silent = exchange["response"].as_str() == Some("");
+            let left_out = LEFT_OUT.concat().iter().chain(&ODD).any(|left_out| name.starts_with(left_out))
+                || (version != "3.4" && LEFT_OUT_4.contains(&name));
+            if is_silent || left_out {
                 continue;
             }
             replayed += 1;
-            if name.starts_with("sxp-new-") {
-                // Between these the recorder removed what the one before had made.
-                let _ = host.op("g1", &[("op", "delete")]);
+            if ["sxp-new-", "sxp-bad-", "new-inactive"].iter().any(|kind| name.starts_with(kind)) {
+                host.tidy();
             }
             let request = latin1(&exchange["request"]);
             let read = |bytes: &[u8]| -> Response {
                 let head = request.starts_with(b"HEAD ");
                 let mut reader =
                     if head { ResponseReader::for_head_request() } else { ResponseReader::new(MAX_ANSWER) };
-                reader.feed(bytes).unwrap().expect("a whole answer")
+                reader.feed(bytes).unwrap().unwrap_or_else(|| panic!("{case}: a whole answer"))
             };
             let real = read(&latin1(&exchange["response"]));
             let ours = read(&host.send(&request));
@@ -509,7 +507,7 @@ fn recorded_exchanges_are_answered_as_the_real_xends_did() {
         }
         println!("xend {version}: {replayed} exchanges replayed");
         assert!(wrong.is_empty(), "{} of {replayed} differ on {version}:\n{}", wrong.len(), wrong.join("\n"));
-        assert!(replayed > 80, "{replayed}");
+        assert!(replayed > 340, "{replayed}");
     }
 }
 
