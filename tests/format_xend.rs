@@ -102,9 +102,7 @@ fn every_domain_that_a_real_xend_described_is_read() {
 
 /// xend's disks come in the order of a hash table; XML's readers sort them.
 fn with_xml_order(mut guest: Guest) -> Guest {
-    for disk in std::mem::take(&mut guest.disks) {
-        guest.add_disk(disk);
-    }
+    guest.sort_disks();
     guest
 }
 

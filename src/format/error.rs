@@ -54,10 +54,14 @@ impl From<SyntaxError> for Error {
 
 /// `text` as it can stand in a message: at most 60 characters, control characters replaced.
 pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 60;
+    shown_up_to(60, text)
+}
+
+/// [`shown`] with another length.
+pub(crate) fn shown_up_to(longest: usize, text: &str) -> String {
     let mut out: String =
-        text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
+        text.chars().take(longest).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(longest).is_some() {
         out.push_str("...");
     }
     out

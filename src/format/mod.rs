@@ -3,6 +3,8 @@
 //! Reading is strict: what a language's reader does not know, or what the model cannot hold, is an error with its place and name. Each
 //! language's module says what it leaves out on purpose, and why.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod capabilities;
 mod cpuset;
 mod error;

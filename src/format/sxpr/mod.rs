@@ -4,7 +4,8 @@
 //! status NotSupported that names it, with these exceptions, where nothing of meaning is lost:
 //! - the instruction set and machine type: xend gives the host's own;
 //! - features of a PV guest, a kernel beside a bootloader (which brings its own), `shareable` of a read-only disk: they have no effect;
-//! - the host's device of an `ethernet` interface, which no script of xend's reads;
+//! - the host's device of an `ethernet` interface, which no script of xend's reads, and whether an interface without a bridge is of type
+//!   `bridge` or `ethernet`: its script decides;
 //! - on Xen 3.0.2 the screen of a PV guest, which has none there, and the port of an HVM guest's, which it derives from the domain's number;
 //! - whether a PCI device is `managed`: xend never takes it from the host's driver by itself.
 //!
@@ -67,3 +68,6 @@ pub fn from_sxpr(value: &Sexpr) -> Result<(Guest, Live)> {
     read::domain(value)
         .map_err(|message| SyntaxError { language: "xend's configuration", place: None, message }.into())
 }
+
+#[cfg(test)]
+mod tests;

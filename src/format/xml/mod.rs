@@ -57,3 +57,6 @@ pub fn write(guest: &Guest, live: &Live) -> String {
 pub fn write_with_secrets(guest: &Guest, live: &Live) -> String {
     write::document(guest, live, true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -305,8 +305,9 @@ fn devices(list: &mut Element, guest: &mut Guest) -> Result<()> {
         if !targets.insert(disk.target.clone()) {
             return element.fault(format!("the target '{}' is taken by another disk", shown(&disk.target)));
         }
-        guest.add_disk(disk);
+        guest.disks.push(disk);
     }
+    guest.sort_disks();
     for mut element in list.children("controller") {
         implied_controller(&mut element)?;
     }
@@ -346,9 +347,10 @@ fn devices(list: &mut Element, guest: &mut Guest) -> Result<()> {
     if !guest.graphics.is_empty() && guest.videos == [Video::usual(guest.is_hvm())] {
         guest.videos.clear();
     }
+    let mut places = BTreeSet::new();
     for mut element in list.children("hostdev") {
         let device = pci_device(&mut element)?;
-        if guest.pci_devices.iter().any(|other| other.address == device.address) {
+        if !places.insert(device.address) {
             return element.fault(format!("the device {} stands here a second time", device.address));
         }
         guest.pci_devices.push(device);

@@ -4,7 +4,7 @@ use quick_xml::escape::{resolve_xml_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use crate::format::error::shown;
+use crate::format::error::{shown, shown_up_to};
 
 /// The longest document, in bytes. libvirt's own longest descriptions have some tens of kilobytes.
 pub(super) const MAX_BYTES: usize = 4 << 20;
@@ -55,7 +55,7 @@ impl Element {
                 Ok(event) => event,
                 Err(error) => {
                     let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
-                    return fault(at, shown(&error.to_string()));
+                    return fault(at, library(&error));
                 }
             };
             let closed = match event {
@@ -90,7 +90,7 @@ impl Element {
                             Some(known) => known.to_owned(),
                             None => return fault(at, unknown_entity(name)),
                         },
-                        Err(error) => return fault(at, shown(&error.to_string())),
+                        Err(error) => return fault(at, library(&error)),
                     };
                     add_text(&mut open, &character, at)?;
                     None
@@ -157,12 +157,7 @@ impl Element {
                 Err(error) => {
                     return fault(
                         at,
-                        format!(
-                            "<{}>, attribute '{}': {}",
-                            shown(&name),
-                            shown(key),
-                            shown(&error.to_string())
-                        ),
+                        format!("<{}>, attribute '{}': {}", shown(&name), shown(key), library(&error)),
                     );
                 }
             };
@@ -263,6 +258,11 @@ impl Element {
         }
         Ok(())
     }
+}
+
+/// The XML library's own words, which can quote the document.
+fn library(error: &impl std::fmt::Display) -> String {
+    shown_up_to(200, &error.to_string())
 }
 
 fn add_text(open: &mut [Element], text: &str, at: usize) -> Result<()> {

@@ -46,7 +46,7 @@ pub struct Guest {
     pub on_crash: Lifecycle,
     /// The device model's program.
     pub emulator: Option<String>,
-    /// Disks, in the order of their targets on each bus ([`Guest::add_disk`]) or in the toolstack's.
+    /// Disks, in the order of their targets on each bus ([`Guest::sort_disks`]) or in the toolstack's.
     pub disks: Vec<Disk>,
     /// Network interfaces, in order: the guest numbers them so.
     pub interfaces: Vec<Interface>,
@@ -130,19 +130,16 @@ impl Guest {
         }
     }
 
-    /// Adds a disk where libvirt would: behind the last disk of its bus whose target is lower, else behind all.
-    pub fn add_disk(&mut self, disk: Disk) {
-        let (bus, index) = (disk.bus(), disk.target_index());
-        let mut at = None;
-        for (position, other) in self.disks.iter().enumerate().rev().filter(|(_, other)| other.bus() == bus) {
-            if other.target_index() > index {
-                at = Some(position);
-            } else {
-                at = at.or(Some(position + 1));
-                break;
+    /// Puts the disks in libvirt's order: those of a bus together, by their targets' numbers; buses in the order of their first disks.
+    pub fn sort_disks(&mut self) {
+        let mut buses = Vec::new();
+        for disk in &self.disks {
+            if !buses.contains(&disk.bus()) {
+                buses.push(disk.bus());
             }
         }
-        self.disks.insert(at.unwrap_or(self.disks.len()), disk);
+        let rank = |disk: &Disk| buses.iter().position(|bus| *bus == disk.bus());
+        self.disks.sort_by_cached_key(|disk| (rank(disk), disk.target_index()));
     }
 }
 
@@ -360,11 +357,10 @@ mod tests {
     }
 
     #[test]
-    fn disks_are_kept_in_the_order_of_their_targets_within_a_bus() {
-        let mut guest = Guest::default();
-        for target in ["hdc", "xvdb", "hda", "fda", "xvda", "hdb"] {
-            guest.add_disk(disk(target));
-        }
+    fn disks_are_put_in_the_order_of_their_targets_within_a_bus() {
+        let disks = ["hdc", "xvdb", "hda", "fda", "xvda", "hdb"].map(disk).into();
+        let mut guest = Guest { disks, ..Guest::default() };
+        guest.sort_disks();
         let targets: Vec<&str> = guest.disks.iter().map(|disk| disk.target.as_str()).collect();
         assert_eq!(targets, ["hda", "hdb", "hdc", "xvda", "xvdb", "fda"]);
     }

@@ -113,7 +113,7 @@ pub struct PciDevice {
 }
 
 /// A place on the host's PCI buses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PciAddress {
     /// The domain (segment).
     pub domain: u16,
