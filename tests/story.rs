@@ -82,10 +82,17 @@ fn the_description_of_a_guest_comes_back_as_it_was_given() {
                 .iter_mut()
                 .for_each(|interface| interface.script = Some("/etc/xen/scripts/vif-bridge".into()));
             let domain = host.define(&seed(name)).unwrap();
-            let inactive = xenith::format::xml::parse(&domain.xml(false).unwrap()).unwrap();
+            let mut inactive = xenith::format::xml::parse(&domain.xml(false).unwrap()).unwrap();
             domain.start(false).unwrap();
             let live_xml = domain.xml(false).unwrap();
-            let live = xenith::format::xml::parse(&live_xml).unwrap();
+            let mut live = xenith::format::xml::parse(&live_xml).unwrap();
+            // A running domain's script has the whole path that xend found it under.
+            for interface in
+                given.interfaces.iter_mut().chain(&mut live.interfaces).chain(&mut inactive.interfaces)
+            {
+                let script = interface.script.take().unwrap();
+                interface.script = script.rsplit('/').next().map(str::to_owned);
+            }
             for got in [&inactive, &live] {
                 assert_eq!(got.name, given.name, "{what}");
                 assert_eq!(got.os, given.os, "{what}");
