@@ -8,6 +8,12 @@
 
 #include "check.h"
 
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+
 static xenith_connect *conn;
 static xenith_domain *dom;
 static volatile int stop;
@@ -43,6 +49,19 @@ static void its_own_connection(void)
     GOOD(xenith_domain_lookup_by_id(own, 0, 0, &zero, ERR));
     xenith_domain_unref(zero);
     xenith_connect_unref(own);
+}
+
+/*
+ * Ends a child well. Under valgrind it would be blamed at exit for what the parent's threads held in the moment of the fork, which
+ * nobody can free: so it says that nothing else is wrong, and becomes another program.
+ */
+static void child_is_good(void)
+{
+#ifdef VALGRIND_COUNT_ERRORS
+    CHECK(VALGRIND_COUNT_ERRORS == 0);
+#endif
+    execl("/bin/true", "true", (char *)NULL);
+    _exit(1);
 }
 
 static void wait_for(pid_t child)
@@ -82,7 +101,7 @@ int main(void)
     if (child == 0) {
         in_the_child();
         its_own_connection();
-        _exit(0);
+        child_is_good();
     }
     wait_for(child);
     GOOD(xenith_domain_get_info(dom, 0, &info, sizeof info, ERR));
@@ -93,7 +112,7 @@ int main(void)
         child = fork();
         if (child == 0) {
             in_the_child();
-            _exit(0);
+            child_is_good();
         }
         wait_for(child);
     }

@@ -230,7 +230,10 @@
  */
 #define XENITH_LIST_FRESH 4
 
-/** `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused. */
+/**
+ * `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused. xend can do so for
+ * the second only.
+ */
 #define XENITH_CREATE_PAUSED 1
 
 /**
@@ -1085,8 +1088,9 @@ xenith_status xenith_domain_is_persistent(struct xenith_domain *dom,
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when
  *         it is gone; `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such
- *         disk); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_TIMEOUT`
- *         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+ *         disk); `XENITH_ERR_NOT_SUPPORTED` for `XENITH_CREATE_PAUSED` on xend, which ignores it,
+ *         and on a host without a toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_create(struct xenith_domain *dom,
                                    uint64_t flags,

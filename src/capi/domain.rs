@@ -385,8 +385,9 @@ pub unsafe extern "C" fn xenith_domain_is_persistent(
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running; `XENITH_ERR_NOT_FOUND` when
 ///         it is gone; `XENITH_ERR_OPERATION_FAILED` with the host's words (no memory, no such
-///         disk); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_TIMEOUT`
-///         (the toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
+///         disk); `XENITH_ERR_NOT_SUPPORTED` for `XENITH_CREATE_PAUSED` on xend, which ignores it,
+///         and on a host without a toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_create(
     dom: *mut xenith_domain,
