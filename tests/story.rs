@@ -10,6 +10,7 @@ use common::{AGES, ALL, LIVE, SEEDS, eventually, guest, open, seed};
 use xenith::channel::xenstore::Xenstore;
 use xenith::deadline::Deadline;
 use xenith::log::Log;
+use xenith::model::guest::BootDevice;
 use xenith::model::{GuestType, Reason, State, Uuid};
 use xenith::{Road, Status};
 
@@ -86,6 +87,10 @@ fn the_description_of_a_guest_comes_back_as_it_was_given() {
             domain.start(false).unwrap();
             let live_xml = domain.xml(false).unwrap();
             let mut live = xenith::format::xml::parse(&live_xml).unwrap();
+            // xend boots a fully virtualized guest from its disk where nothing is said.
+            if given.is_hvm() && given.os.boot.is_empty() {
+                given.os.boot = vec![BootDevice::HardDisk];
+            }
             // A running domain's script has the whole path that xend found it under.
             for interface in
                 given.interfaces.iter_mut().chain(&mut live.interfaces).chain(&mut inactive.interfaces)
