@@ -274,4 +274,6 @@ fn a_crash_is_seen_as_one() {
     assert_eq!(domain.info().unwrap_err().status, Status::NotFound);
     drop(host);
     drop(server);
+    // What xend keeps outlives its host, as a real xend's does.
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -253,7 +253,9 @@ impl LocalDriver {
             .xend()?
             .domain(&xend_key(domain.uuid, life), self.deadline())?
             .ok_or_else(|| gone(domain.uuid))?;
-        let (guest, mut live) = sxpr::from_sxpr(&value)?;
+        // What xend itself says must be understood: a failure here is no fault of the caller's.
+        let (guest, mut live) = sxpr::from_sxpr(&value)
+            .map_err(|error| Error { status: Status::Protocol, ..error }.on(Road::Xend))?;
         match life {
             Some(domid) if !inactive => self.add_live_facts(domid, &mut live),
             _ => live = Live::default(),
