@@ -457,6 +457,42 @@ fn a_host_of_one_process_leaves_nothing_behind() {
     assert!(!folder.exists());
 }
 
+/// Tells the other process to end without closing anything.
+const ABANDON: &str = "XENITH_TEST_ABANDON";
+
+#[test]
+fn what_a_process_left_that_closed_nothing_the_next_host_removes() {
+    let scratch = Scratch::new("abandoned");
+    std::fs::create_dir(&scratch.0).unwrap();
+    let left = || std::fs::read_dir(&scratch.0).unwrap().count();
+    let run = |how: &str| {
+        let other = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_other_process_defines_a_domain", "--nocapture"])
+            .envs([(ABANDON, how.as_ref()), ("TMPDIR", scratch.0.as_os_str())])
+            .output()
+            .unwrap();
+        assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stdout));
+    };
+    run("exit");
+    assert_eq!(left(), 1);
+    run("exit");
+    assert_eq!(left(), 1, "the first one's is gone");
+    run("close");
+    assert_eq!(left(), 0);
+}
+
+/// Does something only where the test above runs it.
+#[test]
+fn the_other_process_defines_a_domain() {
+    let Some(how) = std::env::var_os(ABANDON) else { return };
+    let host = host(&[]);
+    xend(&host).define(&vm("kept", 9, 64, ""), soon()).unwrap();
+    assert!(host.xend_state_dir().exists());
+    if how == "exit" {
+        std::process::exit(0);
+    }
+}
+
 #[test]
 fn what_a_killed_server_left_behind_is_replaced() {
     let scratch = Scratch::new("stale");

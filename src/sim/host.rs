@@ -14,8 +14,9 @@ use super::config::{Fault, Faults, SimConfig};
 use super::machine::Release;
 use super::reactor::{self, Shared};
 use super::serve::Joined;
-use super::sys;
 use super::world::{FarRoad, World};
+use super::xend::StateDir;
+use super::{scratch, sys};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::wire::port::{Dial, Hypercall, Memory};
@@ -87,7 +88,7 @@ impl SimHost {
     /// Where xend keeps its managed domains, as a real one does in /var/lib/xend: `domains/UUID/config.sxp` in here.
     pub fn xend_state_dir(&self) -> PathBuf {
         match &self.0 {
-            Kind::Here(running) => running.state_dir.clone(),
+            Kind::Here(running) => running.state.path().to_owned(),
             Kind::Joined(joined) => joined.state_dir(),
         }
     }
@@ -115,7 +116,7 @@ pub(super) struct Running {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     config: SimConfig,
-    state_dir: PathBuf,
+    state: StateDir,
     /// The process that has the thread.
     pid: u32,
 }
@@ -123,17 +124,17 @@ pub(super) struct Running {
 impl Running {
     /// Starts the thread. `listeners` are the sockets of a served host; without `config.dir` there are none.
     pub(super) fn start(config: SimConfig, listeners: Vec<(FarRoad, UnixListener)>) -> Result<Running> {
-        let state_dir = match &config.dir {
-            Some(dir) => dir.join("xend"),
-            None => private_dir(),
+        let state = match &config.dir {
+            Some(dir) => StateDir::Kept(dir.join("xend")),
+            None => StateDir::Scratch(scratch::path()),
         };
-        let world = World::new(&config, state_dir.clone())?;
+        let world = World::new(&config, state.clone())?;
         let shared = Shared::new(world).map_err(|error| failed("cannot make an eventfd", &error))?;
         let shared = Arc::new(shared);
         let for_thread = shared.clone();
         let thread = sys::spawn_without_signals("xenith-sim", move || reactor::run(&for_thread, &listeners))
             .map_err(|error| failed("cannot start the embedded host's thread", &error))?;
-        Ok(Running { shared, thread: Mutex::new(Some(thread)), config, state_dir, pid: std::process::id() })
+        Ok(Running { shared, thread: Mutex::new(Some(thread)), config, state, pid: std::process::id() })
     }
 
     fn is_of_this_process(&self) -> bool {
@@ -162,18 +163,11 @@ impl Drop for Running {
             // Its panic was reported where it happened; there is nobody to tell here.
             let _ = thread.join();
         }
-        if self.config.dir.is_none() {
-            // Not there is as good as removed, and a leftover in /tmp is not worth more than this.
-            let _ = std::fs::remove_dir_all(&self.state_dir);
+        if let StateDir::Scratch(path) = &self.state {
+            // Not there is as good as removed, and what is left in spite of this the next host sweeps away.
+            let _ = std::fs::remove_dir_all(path);
         }
     }
-}
-
-/// Where a host of this process alone keeps xend's state: nobody else can guess it, and it is made, for the owner only, when
-/// there is something to keep.
-fn private_dir() -> PathBuf {
-    let name = format!("xenith-sim-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-    sys::temp_dir().join(name)
 }
 
 /// Makes a directory for the owner alone, if it is not there.

@@ -26,6 +26,7 @@ pub mod xenstored;
 mod population;
 mod reactor;
 mod relay;
+mod scratch;
 mod sys;
 mod world;
 

@@ -1,5 +1,5 @@
 //! The system calls of the embedded host that the standard library does not offer: poll, eventfd, send without
-//! SIGPIPE, connect without blocking, a thread without signals, a lock on a file, an environment that can be trusted.
+//! SIGPIPE, connect without blocking, a thread without signals, a lock on a file, who we are, an environment that can be trusted.
 //!
 //! `unsafe` here: each of those calls, once.
 #![allow(unsafe_code)]
@@ -128,6 +128,12 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     }
     let error = io::Error::last_os_error();
     if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
+}
+
+/// The user whose rights this process has.
+pub(super) fn user() -> u32 {
+    // SAFETY: no pointer is passed, and it cannot fail.
+    unsafe { libc::geteuid() }
 }
 
 /// Where temporary files go: TMPDIR, unless the program has more rights than who started it, or /tmp.

@@ -2,13 +2,12 @@
 //! on the roads: bytes go in, bytes come out, and time is asked for.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::config::{Fault, Faults, SimConfig};
 use super::guest::Guests;
 use super::machine::{Event, Happened, Machine, MachineSize};
-use super::xend::{Parts, Xend, XendConn};
+use super::xend::{Parts, StateDir, Xend, XendConn};
 use super::xenstored::{ConnId, Xenstored, XenstoredAge};
 use super::{hypervisor, population, relay};
 use crate::error::{Error, Result, Status};
@@ -57,10 +56,10 @@ struct Relay {
 const RUBBISH: u8 = 0xa5;
 
 impl World {
-    /// A host that has just booted, with the guests that were ordered. xend keeps managed domains in `state_dir`.
+    /// A host that has just booted, with the guests that were ordered. xend keeps managed domains in `state`.
     ///
     /// Errors: [`Status::NoMemory`] where the guests do not fit.
-    pub(super) fn new(config: &SimConfig, state_dir: PathBuf) -> Result<World> {
+    pub(super) fn new(config: &SimConfig, state: StateDir) -> Result<World> {
         let size = MachineSize { memory_kib: config.host_memory_kib(), cpus: config.cpus };
         let mut machine = Machine::new(config.release, size);
         let mut guests = Guests::new(config.boot, config.shutdown);
@@ -76,7 +75,7 @@ impl World {
         }
         let mut told = Vec::new();
         let mut parts = Parts { machine: &mut machine, store: &mut store, told: &mut told };
-        let xend = Xend::new(config.release, &config.name, state_dir, &mut parts);
+        let xend = Xend::new(config.release, &config.name, state, &mut parts);
         // Nobody was there to hear of any of this.
         machine.take_events();
         store.observe_changes();

@@ -20,10 +20,10 @@ mod store;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::config::{Config, Life};
+pub use self::store::StateDir;
 use crate::model::{DomId, Uuid};
 use crate::sim::machine::{Event, Happened, Machine, PAGE_KIB, Release, reason};
 use crate::sim::xenstored::Xenstored;
@@ -91,13 +91,13 @@ struct Conn {
 }
 
 impl Xend {
-    /// A xend that has just started on a host of that release: it finds the managed domains that are in `state_dir`. Nothing
+    /// A xend that has just started on a host of that release: it finds the managed domains that are in `state`. Nothing
     /// is made there before a domain is defined. A domain there that cannot be read is left where it is and not listed.
-    pub fn new(release: Release, host_name: &str, state_dir: PathBuf, parts: &mut Parts<'_>) -> Self {
+    pub fn new(release: Release, host_name: &str, state: StateDir, parts: &mut Parts<'_>) -> Self {
         let mut xend = Xend {
             release,
             host_name: host_name.to_owned(),
-            store: store::Folder::new(state_dir),
+            store: store::Folder::new(state),
             domains: BTreeMap::new(),
             live: BTreeMap::new(),
             conns: HashMap::new(),

@@ -3,27 +3,53 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use once_cell::sync::OnceCell;
 
 use super::config::Config;
 use crate::model::Uuid;
 use crate::sim::machine::Release;
+use crate::sim::scratch;
 use crate::wire::sexpr::Sexpr;
 
 /// The largest file that is read back.
 const MAX_FILE: u64 = 1 << 20;
 
+/// Where a xend keeps its state. Nothing is made there before there is something to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateDir {
+    /// In a folder that outlives it.
+    Kept(PathBuf),
+    /// In one that is this process's own.
+    Scratch(PathBuf),
+}
+
+impl StateDir {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        let (StateDir::Kept(path) | StateDir::Scratch(path)) = self;
+        path
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    state: StateDir,
+    domains: PathBuf,
+    /// Says that a scratch folder is in use.
+    lock: OnceCell<File>,
+}
 
 impl Folder {
-    pub(super) fn new(state_dir: PathBuf) -> Self {
-        Folder(state_dir.join("domains"))
+    pub(super) fn new(state: StateDir) -> Self {
+        let domains = state.path().join("domains");
+        Folder { state, domains, lock: OnceCell::new() }
     }
 
     /// What was saved. A file that is no configuration stays where it is, for whoever wants to look at it.
     pub(super) fn load(&self, release: Release) -> Vec<Config> {
-        let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(&self.domains) else { return Vec::new() };
         let uuids = entries.flatten().filter_map(|entry| {
             let name = entry.file_name();
             Uuid::try_parse(name.to_str()?).ok()
@@ -41,6 +67,9 @@ impl Folder {
 
     /// Writes a configuration: whole, or not at all.
     pub(super) fn save(&self, config: &Config, release: Release) -> io::Result<()> {
+        if let StateDir::Scratch(path) = &self.state {
+            self.lock.get_or_try_init(|| scratch::make(path))?;
+        }
         let folder = self.of(config.uuid);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let (path, beside) = (folder.join("config.sxp"), folder.join("config.sxp.new"));
@@ -59,6 +88,6 @@ impl Folder {
     }
 
     fn of(&self, uuid: Uuid) -> PathBuf {
-        self.0.join(uuid.hyphenated().to_string())
+        self.domains.join(uuid.hyphenated().to_string())
     }
 }

@@ -3,7 +3,7 @@
 //! The replayed exchanges are recordings of real xends: the embedded one must answer with the same status, and with the same
 //! tree as far as the keys go that do not depend on the recorded machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
@@ -36,7 +36,7 @@ impl Host {
         store.observe_changes();
         let mut told = Vec::new();
         let mut parts = Parts { machine: &mut machine, store: &mut store, told: &mut told };
-        let xend = Xend::new(release, "simulated", folder.clone(), &mut parts);
+        let xend = Xend::new(release, "simulated", StateDir::Kept(folder.clone()), &mut parts);
         let guests = Guests::new(Duration::from_millis(20), Duration::from_millis(50));
         Host { machine, store, guests, xend, folder }
     }
