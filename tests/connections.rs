@@ -7,7 +7,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ALL, LIVE, guest, open};
-use xenith::driver::{Connection, OpenOptions};
+use xenith::channel::xend::Xend;
+use xenith::channel::xenstore::Xenstore;
+use xenith::deadline::Deadline;
+use xenith::driver::{Connection, Domain, OpenOptions};
+use xenith::log::Log;
 use xenith::{Road, Status};
 
 fn refusal(uri: &str) -> xenith::Error {
@@ -110,9 +114,139 @@ fn a_xend_that_never_answers_costs_no_more_than_the_deadline() {
     let host = Connection::open(Some("xen+sim:///?fault=xend:hang"), &quick()).unwrap();
     assert_eq!(host.list(LIVE).unwrap().len(), 1, "status does not need xend");
     let error = host.define(&guest("x", None)).err().unwrap();
-    assert_eq!(error.status, Status::NotSupported, "found hanging at open, it is no road: {error}");
-    assert!(error.message.contains("xend"), "{error}");
+    assert_eq!((error.status, error.road), (Status::Timeout, Road::Xend), "{error}");
     assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn nothing_is_done_behind_the_back_of_a_xend_that_cannot_be_spoken_with() {
+    for (fault, status) in
+        [("hang", Status::Timeout), ("rubbish", Status::Protocol), ("close", Status::Closed)]
+    {
+        let uri = format!("xen+sim:///?domains=1&fault=xend:{fault}");
+        let host = Connection::open(Some(&uri), &quick()).unwrap();
+        let domain = host.lookup_by_id(1).unwrap();
+        for act in [Domain::suspend, Domain::resume, Domain::shutdown, Domain::reboot, Domain::destroy] {
+            let error = act(&domain).unwrap_err();
+            assert_eq!((error.status, error.road), (status, Road::Xend), "{fault}: {error}");
+        }
+        assert_ne!(domain.info().unwrap().state, xenith::model::State::Paused, "{fault}");
+        let error = host.list(ALL).unwrap_err();
+        assert_eq!(error.status, status, "{fault}: inactive domains are not known to be none: {error}");
+    }
+}
+
+/// A served host whose xend can be taken away and put back.
+struct Served {
+    dir: std::path::PathBuf,
+    server: Option<xenith::sim::Server>,
+}
+
+impl Served {
+    fn new(name: &str, query: &[(&str, &str)]) -> Self {
+        let dir = std::env::temp_dir().join(format!("xenith-{name}-{}", std::process::id()));
+        let config = xenith::sim::SimConfig::from_query(query.iter().copied()).unwrap();
+        let server = Some(xenith::sim::serve(config, &dir).unwrap());
+        Served { dir, server }
+    }
+
+    fn open(&self) -> Connection {
+        Connection::open(Some(&format!("xen+sim:///?dir={}", self.dir.display())), &quick()).unwrap()
+    }
+
+    fn take_xend_away(&self) {
+        std::fs::rename(self.dir.join("xend.sock"), self.dir.join("away")).unwrap();
+    }
+
+    fn put_xend_back(&self) {
+        std::fs::rename(self.dir.join("away"), self.dir.join("xend.sock")).unwrap();
+    }
+
+    fn far(&self) -> xenith::sim::SimHost {
+        xenith::sim::SimHost::join(&self.dir).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server = None;
+        std::fs::remove_dir_all(&self.dir).unwrap();
+    }
+}
+
+#[test]
+fn a_xend_that_answers_later_serves_from_then_on() {
+    let served = Served::new("later", &[]);
+    served.take_xend_away();
+    let deaf = std::os::unix::net::UnixListener::bind(served.dir.join("xend.sock")).unwrap();
+    let host = served.open();
+    assert_eq!(host.define(&guest("x", None)).err().unwrap().status, Status::Timeout);
+    drop(deaf);
+    served.put_xend_back();
+    host.define(&guest("x", None)).unwrap().start(false).unwrap();
+}
+
+#[test]
+fn a_xend_that_comes_to_a_host_without_one_is_not_worked_behind() {
+    let served = Served::new("comes", &[("domains", "1")]);
+    served.take_xend_away();
+    let host = served.open();
+    let domain = host.lookup_by_id(1).unwrap();
+    domain.suspend().unwrap();
+    domain.resume().unwrap();
+    served.put_xend_back();
+    for act in [Domain::suspend, Domain::shutdown, Domain::destroy] {
+        let error = act(&domain).unwrap_err();
+        assert_eq!(error.status, Status::InvalidState, "{error}");
+        assert!(error.message.contains("open the connection again"), "{error}");
+    }
+    assert!(domain.is_active().unwrap());
+    served.open().lookup_by_id(1).unwrap().destroy().unwrap();
+}
+
+#[test]
+fn a_domain_of_the_xl_toolstack_is_not_destroyed_behind_its_back() {
+    let served = Served::new("xl", &[("domains", "2")]);
+    served.take_xend_away();
+    let xenstore = Xenstore::over(served.far().xenstore_dial(), Log::default());
+    xenstore.write("/libxl/1/type", "pv", Deadline::after(Duration::from_secs(10))).unwrap();
+    let host = served.open();
+    let error = host.lookup_by_id(1).unwrap().destroy().unwrap_err();
+    assert_eq!(error.status, Status::NotSupported);
+    assert!(error.message.contains("xl destroy 1"), "{error}");
+    host.lookup_by_id(2).unwrap().destroy().unwrap();
+    assert_eq!(host.list(LIVE).unwrap().len(), 2);
+}
+
+#[test]
+fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
+    const UUID: &str = "11111111-1111-4111-8111-111111111111";
+    let served = Served::new("shadow", &[]);
+    let host = served.open();
+    let error = host.define(&guest(UUID, None)).err().unwrap();
+    assert_eq!(error.status, Status::InvalidConfig, "{error}");
+    assert_eq!(host.create(&guest(UUID, None), false).err().unwrap().status, Status::InvalidConfig);
+
+    let victim = host.create(&guest("victim", Some(UUID)), false).unwrap();
+    let id = victim.id().unwrap().unwrap().to_string();
+    // Other programs may name them so.
+    let xend = Xend::new(served.far().xend_dial(), None);
+    let deadline = Deadline::after(Duration::from_secs(10));
+    for name in [UUID, "0", &id] {
+        host.create(&guest("other", None), false).unwrap();
+        xend.rename("other", name, deadline).unwrap();
+    }
+    let error = victim.destroy().unwrap_err();
+    assert_eq!(error.status, Status::OperationFailed);
+    assert!(error.message.contains("rename"), "{error}");
+    let zero = host.lookup_by_id(0).unwrap();
+    assert_eq!(zero.suspend().unwrap_err().status, Status::OperationFailed);
+    assert_eq!(host.list(LIVE).unwrap().len(), 5, "nobody was hit");
+    assert!(host.list(LIVE).unwrap().iter().all(|row| row.info.state != xenith::model::State::Paused));
+
+    let options = OpenOptions { without: vec![Road::Hypercall, Road::Xenstore], ..quick() };
+    let alone = Connection::open(Some(host.uri()), &options).unwrap();
+    assert_eq!(alone.lookup_by_id(id.parse().unwrap()).unwrap().identity(), victim.identity());
 }
 
 #[test]

@@ -25,6 +25,9 @@ use crate::wire::xend_http::{self, Answer, Request, Response, ResponseReader};
 /// Where xend listens when `(xend-unix-server yes)` is set; the same from 3.0.2 to 4.4.
 pub const DEFAULT_SOCKET: &str = "/var/lib/xend/xend-socket";
 
+/// Where xend listens for xm, in XML-RPC, whether or not its HTTP server is switched on (facts: xend.md 2).
+pub const XM_SOCKET: &str = "/var/run/xend/xmlrpc.sock";
+
 /// Where xend keeps the domains that it manages, one folder per uuid; the same from 3.0.4 to 4.4.
 pub const DEFAULT_DOMAINS_DIR: &str = "/var/lib/xend/domains";
 
@@ -110,6 +113,18 @@ impl Xend {
     /// What it dials, for messages.
     pub fn describe(&self) -> String {
         self.dial.describe()
+    }
+
+    /// Whether somebody listens there. Says nothing about who, and asks nothing.
+    ///
+    /// Errors: that there may be somebody, but a connection cannot be made.
+    pub fn listens(&self, deadline: Deadline) -> Result<bool> {
+        match Stream::connect(&*self.dial, deadline).map_err(|error| error::no_connection(&self.dial, &error))
+        {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == Status::NoConnect => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The host as xend describes it.

@@ -16,28 +16,77 @@ impl LocalDriver {
     pub(super) fn act_on_live(&self, op: Op, domain: &Identity) -> Result<()> {
         let road = self.active(op)?;
         let life = self.life_to_act_on(domain)?;
-        self.note_own_change();
         match road {
-            Road::Xend => self.act_by_xend(op, &xend_key(domain.uuid, Some(life))),
-            Road::Hypercall => self.act_by_hypercall(op, life),
-            Road::Xenstore => self.ask_guest(op, life),
+            Road::Xend => {
+                let key = self.xend_key_of_life(domain.uuid, life)?;
+                self.change(|| self.act_by_xend(op, &key))
+            }
+            Road::Hypercall | Road::Xenstore => {
+                self.no_toolstack_minds(op, life)?;
+                self.change(|| match road {
+                    Road::Hypercall => self.act_by_hypercall(op, life),
+                    _ => self.ask_guest(op, life),
+                })
+            }
             road => Err(unserved(op, road)),
+        }
+    }
+
+    /// What xend calls that life by. xend takes what it is asked by for a name first, so a domain that somebody named like another
+    /// one's uuid (or `0`) would be hit instead: xend's own record is looked at before it is told to do anything.
+    fn xend_key_of_life(&self, uuid: Uuid, life: DomId) -> Result<String> {
+        let key = xend_key(uuid, Some(life));
+        let value = self.xend()?.domain(&key, self.deadline())?.ok_or_else(|| {
+            let message = format!(
+                "xend does not know the domain {key}, which runs as {life}: it was made behind xend's back"
+            );
+            Error::new(Status::OperationFailed, message).on(Road::Xend)
+        })?;
+        let found = XendDomain::read(&value)?;
+        match found.info.domid {
+            Some(domid) if found.info.uuid == uuid && domid == life => Ok(key),
+            _ if found.info.uuid == uuid => Err(stale(life, uuid)),
+            _ => {
+                let message = format!(
+                    "xend takes {key} for the name of the domain {}, and cannot be asked for the one that is meant: \
+                     rename that domain",
+                    found.info.uuid
+                );
+                Err(Error::new(Status::OperationFailed, message).on(Road::Xend))
+            }
+        }
+    }
+
+    /// Before an act on a host where none is known: no toolstack has come that would have to hear of it.
+    fn no_toolstack_minds(&self, op: Op, life: DomId) -> Result<()> {
+        self.roads.xend.still_absent(self.deadline())?;
+        if op != Op::Destroy || self.xenstore().is_err() {
+            return Ok(());
+        }
+        // The xl toolstack keeps this folder for each domain it made (facts: xen-abi.md 6), and its devices and device
+        // model would stay behind.
+        match self.xenstore()?.nodes(self.deadline()).read_optional(&format!("/libxl/{life}"))? {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                Status::NotSupported,
+                format!(
+                    "domain {life} belongs to the xl toolstack, which this version of xenith does not speak to: use 'xl destroy {life}'"
+                ),
+            )),
         }
     }
 
     /// The life that the caller means: the pinned one, or for a handle that was never pinned the one there is.
     fn life_to_act_on(&self, domain: &Identity) -> Result<DomId> {
         let info = match domain.domid {
-            Some(domid) => self.pinned_life(domain)?.ok_or_else(|| {
-                Error::new(
-                    Status::Stale,
-                    format!("domain {domid} ({}) is not the one that this handle was taken from: look it up again", domain.uuid),
-                )
-            })?,
+            Some(domid) => self.pinned_life(domain)?.ok_or_else(|| stale(domid, domain.uuid))?,
             None => match self.now(domain)? {
                 Now::Live(info) => info,
                 Now::Inactive(_) => {
-                    return Err(Error::new(Status::InvalidState, format!("the domain {} is not running", domain.uuid)));
+                    return Err(Error::new(
+                        Status::InvalidState,
+                        format!("the domain {} is not running", domain.uuid),
+                    ));
                 }
             },
         };
@@ -84,6 +133,7 @@ impl LocalDriver {
             return Err(unserved(Op::Define, road));
         }
         let mut guest = xml::parse(text)?;
+        refuse_uuid_as_name(&guest.name)?;
         let namesake = self.find_by_name(&guest.name)?;
         match (guest.uuid, namesake) {
             // The name says which domain is meant, if it is one that can be defined anew.
@@ -95,8 +145,8 @@ impl LocalDriver {
         }
         let uuid = complete(&mut guest)?;
         let config = sxpr::to_sxpr(&guest, self.xend_format()?)?;
-        self.note_own_change();
-        self.xend()?.define(&config, self.toolstack_deadline())?;
+        let xend = self.xend()?;
+        self.change(|| xend.define(&config, self.toolstack_deadline()))?;
         let life = self.life_of_uuid(uuid)?;
         Ok(Identity { uuid, domid: life.and_then(|info| info.domid) })
     }
@@ -120,8 +170,8 @@ impl LocalDriver {
                 ),
             )),
             Now::Inactive(_) if road == Road::Xend => {
-                self.note_own_change();
-                self.xend()?.delete(&xend_key(domain.uuid, None), self.toolstack_deadline())
+                let xend = self.xend()?;
+                self.change(|| xend.delete(&xend_key(domain.uuid, None), self.toolstack_deadline()))
             }
             Now::Inactive(_) => Err(unserved(Op::Undefine, road)),
         }
@@ -146,8 +196,8 @@ impl LocalDriver {
                 ));
             }
             Now::Inactive(_) if road == Road::Xend => {
-                self.note_own_change();
-                self.xend()?.start(&xend_key(domain.uuid, None), self.toolstack_deadline())?;
+                let xend = self.xend()?;
+                self.change(|| xend.start(&xend_key(domain.uuid, None), self.toolstack_deadline()))?;
             }
             Now::Inactive(_) => return Err(unserved(Op::Start, road)),
         }
@@ -168,6 +218,7 @@ impl LocalDriver {
             return Err(unserved(Op::Create, road));
         }
         let mut guest = xml::parse(text)?;
+        refuse_uuid_as_name(&guest.name)?;
         if let Some(known) = self.find_by_name(&guest.name)? {
             return Err(name_taken(&guest.name, known.uuid));
         }
@@ -182,34 +233,74 @@ impl LocalDriver {
         }
         let uuid = complete(&mut guest)?;
         let config = sxpr::to_sxpr(&guest, self.xend_format()?)?;
-        self.note_own_change();
         let xend = self.xend()?;
         let deadline = self.toolstack_deadline();
-        let made = xend.create(&config, deadline)?;
+        let made = self.change(|| xend.create(&config, deadline)).map_err(|mut error| {
+            if matches!(error.status, Status::Timeout | Status::Closed) {
+                // It cannot be told from here whether there will be a domain, so there is none to destroy.
+                let left =
+                    format!("; should it be made after all, it is left paused: look for the uuid {uuid}");
+                error.message.push_str(&left);
+            }
+            error
+        })?;
+        let made = XendDomain::read(&made)?.info;
+        let Some(life) = made.domid.filter(|_| made.uuid == uuid) else {
+            let message = format!(
+                "xend answered the creation of the domain {uuid} with the description of another one"
+            );
+            return Err(Error::new(Status::Protocol, message).on(Road::Xend));
+        };
         let key = xend_key(uuid, None);
-        let identity =
-            XendDomain::read(&made).map(|made| Identity { uuid: made.info.uuid, domid: made.info.domid });
         let run = || {
             xend.wait_for_devices(&key, deadline)?;
             if paused { Ok(()) } else { xend.unpause(&key, deadline) }
         };
-        match identity.and_then(|identity| run().map(|()| identity)) {
-            Ok(identity) => Ok(identity),
-            Err(error) => Err(self.clean_up(xend, &key, error)),
+        match self.change(run) {
+            Ok(()) => Ok(Identity { uuid, domid: Some(life) }),
+            Err(error) => Err(self.clean_up(xend, uuid, life, error)),
         }
     }
 
-    /// Destroys what a failed creation left, and says so where that fails as well.
-    fn clean_up(&self, xend: &Xend, key: &str, mut error: Error) -> Error {
-        // A time of its own: the deadline of the creation may be what has just passed.
-        if let Err(second) = xend.destroy(key, Deadline::after(self.timeout))
-            && second.status != Status::NotFound
+    /// Destroys what a failed creation left, and says so where that fails as well. Only the life that was created: xend may have
+    /// ended it by itself, and somebody else may have made a domain of that uuid since.
+    fn clean_up(&self, xend: &Xend, uuid: Uuid, life: DomId, mut error: Error) -> Error {
+        let left = self.pinned_life(&Identity { uuid, domid: Some(life) }).and_then(|left| match left {
+            None => Ok(()),
+            Some(_) => {
+                let key = self.xend_key_of_life(uuid, life)?;
+                // A time of its own: the deadline of the creation may be what has just passed.
+                self.change(|| xend.destroy(&key, Deadline::after(self.timeout)))
+            }
+        });
+        if let Err(second) = left
+            && !matches!(second.status, Status::NotFound | Status::Stale)
         {
-            self.log.say(Level::Error, format_args!("a half-made domain {key} remains: {second}"));
-            error.message =
-                format!("{}; and the half-made domain {key} could not be destroyed: {second}", error.message);
+            self.log
+                .say(Level::Error, format_args!("the half-made domain {life} ({uuid}) remains: {second}"));
+            error.message = format!(
+                "{}; and the half-made domain {life} ({uuid}) could not be destroyed: {second}",
+                error.message
+            );
         }
         error
+    }
+}
+
+fn stale(domid: DomId, uuid: Uuid) -> Error {
+    let message =
+        format!("domain {domid} ({uuid}) is not the one that this handle was taken from: look it up again");
+    Error::new(Status::Stale, message)
+}
+
+/// A name that reads as a uuid would keep xend from being asked for the domain of that uuid: it looks for names first.
+fn refuse_uuid_as_name(name: &str) -> Result<()> {
+    match Uuid::try_parse(name) {
+        Err(_) => Ok(()),
+        Ok(_) => Err(Error::new(
+            Status::InvalidConfig,
+            format!("the name '{name}' reads as a uuid, by which xend looks for domains: choose another"),
+        )),
     }
 }
 

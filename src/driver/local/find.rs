@@ -43,10 +43,7 @@ impl LocalDriver {
         let Some(domid) = domain.domid else { return Ok(None) };
         let info = match self.active(Op::Info)? {
             Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
-            Road::Xend => self
-                .xend_live(&domid.to_string())?
-                .map(|found| found.info)
-                .filter(|info| info.domid == Some(domid)),
+            Road::Xend => self.xend_life(domid)?,
             road => return Err(unserved(Op::Info, road)),
         };
         Ok(info.filter(|info| info.uuid == domain.uuid))
@@ -77,10 +74,7 @@ impl LocalDriver {
         }
         let info = match self.active(Op::Info)? {
             Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
-            Road::Xend => self
-                .xend_live(&domid.to_string())?
-                .map(|found| found.info)
-                .filter(|info| info.domid == Some(domid)),
+            Road::Xend => self.xend_life(domid)?,
             road => return Err(unserved(Op::Info, road)),
         };
         let info = info.ok_or_else(|| {
@@ -115,7 +109,7 @@ impl LocalDriver {
         if ask_store && let Some(found) = self.life_of_name(name)? {
             return Ok(Some(found));
         }
-        if self.roads.xend.is_err() {
+        if self.roads.xend.absence().is_some() {
             return Ok(None);
         }
         // xend takes what it is asked for as a name, then as a number, then as a uuid.
@@ -151,9 +145,8 @@ impl LocalDriver {
     /// Every live domain with its name. Where names cannot be had they are absent, and the log says why.
     fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
         let infos = self.hypervisor()?.list()?;
-        let fresh = self.take_own_change() || fresh;
-        let named = self.names().and_then(|names| {
-            let names = names.refresh(lives(&infos), fresh, self.deadline())?;
+        let named = self.ask_names(|behind| {
+            let names = self.names()?.refresh(lives(&infos), behind || fresh, self.deadline())?;
             let row = |info: &DomainInfo| DomainRow {
                 name: info.domid.and_then(|domid| names.get(domid, info.uuid)).cloned(),
                 info: *info,
@@ -211,6 +204,19 @@ impl LocalDriver {
         Ok(found.filter(|found| found.info.domid.is_some()))
     }
 
+    /// The life of that number. xend takes the number for a name first: where a domain is named so, all are looked through.
+    fn xend_life(&self, domid: DomId) -> Result<Option<DomainInfo>> {
+        let value = self.xend()?.domain(&domid.to_string(), self.deadline())?;
+        match value.map(|value| XendDomain::read(&value)).transpose()? {
+            None => Ok(None),
+            Some(found) if found.info.domid == Some(domid) => Ok(Some(found.info)),
+            Some(_) => {
+                let mut lives = self.xend_lives()?.into_iter().map(|found| found.info);
+                Ok(lives.find(|info| info.domid == Some(domid)))
+            }
+        }
+    }
+
     fn xend_lives(&self) -> Result<Vec<XendDomain>> {
         let domains = self.xend()?.domains_detailed(self.deadline())?;
         domains
@@ -231,8 +237,7 @@ impl LocalDriver {
             let found = self.xend_live(&xend_key(info.uuid, info.domid))?;
             return found.map(|found| found.name).ok_or_else(|| gone(info.uuid));
         }
-        let fresh = self.take_own_change();
-        let name = self.names()?.name(domid, info.uuid, fresh, self.deadline())?;
+        let name = self.ask_names(|behind| self.names()?.name(domid, info.uuid, behind, self.deadline()))?;
         name.map(|name| name.to_string()).ok_or_else(|| {
             Error::new(Status::NotFound, format!("domain {domid} has no name in xenstore (yet, or any more)"))
                 .on(Road::Xenstore)

@@ -8,15 +8,17 @@ mod find;
 mod open;
 mod routes;
 mod xend_domain;
+mod xend_road;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) use open::{embedded, local};
 
 use self::find::Now;
 use self::routes::{HostKind, Op};
+use self::xend_road::XendRoad;
 use super::names::NameCache;
 use super::{Counters, Driver, ListFilter, OpenOptions};
 use crate::channel::hypercall::Hypervisor;
@@ -34,7 +36,7 @@ use crate::sim::SimHost;
 struct Roads {
     hypervisor: Result<Hypervisor>,
     xenstore: Result<Arc<Xenstore>>,
-    xend: Result<(Xend, NodeFacts)>,
+    xend: XendRoad,
 }
 
 /// See the module's description.
@@ -43,9 +45,10 @@ pub(super) struct LocalDriver {
     roads: Roads,
     /// There where xenstore is.
     names: Option<NameCache>,
-    /// A change was made through this connection since names were last asked for: they are asked for behind a barrier, so
-    /// that a caller always sees its own changes.
-    own_change: AtomicBool,
+    /// How many changes were made through this connection, and how many of them the names are known to show. Names that lag
+    /// behind are asked for behind a barrier, so that a caller always sees its own changes.
+    own_changes: AtomicU64,
+    changes_seen: AtomicU64,
     timeout: Duration,
     toolstack_timeout: Duration,
     log: Log,
@@ -64,7 +67,8 @@ impl LocalDriver {
             kind,
             roads,
             names,
-            own_change: AtomicBool::new(false),
+            own_changes: AtomicU64::new(0),
+            changes_seen: AtomicU64::new(0),
             timeout: options.timeout,
             toolstack_timeout: options.toolstack_timeout,
             log: options.log.clone(),
@@ -91,11 +95,11 @@ impl LocalDriver {
     }
 
     fn xend(&self) -> Result<&Xend> {
-        self.roads.xend.as_ref().map(|(xend, _)| xend).map_err(Clone::clone)
+        self.roads.xend.reached(self.deadline()).map(|(xend, _)| xend)
     }
 
     fn xend_node(&self) -> Result<&NodeFacts> {
-        self.roads.xend.as_ref().map(|(_, node)| node).map_err(Clone::clone)
+        self.roads.xend.reached(self.deadline()).map(|(_, node)| node)
     }
 
     /// The form of configuration that this xend understands.
@@ -127,21 +131,30 @@ impl LocalDriver {
 
     /// No road of this host serves `op`: says which toolstack is missed, and why it is not there.
     fn no_road(&self, op: Op) -> Error {
-        let why = match &self.roads.xend {
-            Err(error) => format!("it needs a toolstack, and none is there ({error})"),
-            Ok(_) => "xend cannot do it".to_owned(),
+        let why = match self.roads.xend.absence() {
+            Some(error) => format!("it needs a toolstack, and none is there ({error})"),
+            None => "xend cannot do it".to_owned(),
         };
         Error::new(Status::NotSupported, format!("this host cannot do '{op:?}': {why}"))
     }
 
-    /// Remembers that names may have changed by our own doing.
-    fn note_own_change(&self) {
-        self.own_change.store(true, Ordering::Release);
+    /// Makes a change, and remembers that names may be others now, whatever came of it: a change that failed may be half made.
+    fn change<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let made = make();
+        self.own_changes.fetch_add(1, Ordering::AcqRel);
+        made
     }
 
-    fn take_own_change(&self) -> bool {
-        // A load first: at rest the flag's cache line stays shared among threads.
-        self.own_change.load(Ordering::Acquire) && self.own_change.swap(false, Ordering::AcqRel)
+    /// Asks for names; behind a barrier where changes of our own may not be among what xenstored has told yet. Two loads at
+    /// rest: the cache lines stay shared among threads.
+    fn ask_names<T>(&self, ask: impl FnOnce(bool) -> Result<T>) -> Result<T> {
+        let changes = self.own_changes.load(Ordering::Acquire);
+        let behind = self.changes_seen.load(Ordering::Acquire) < changes;
+        let answer = ask(behind)?;
+        if behind {
+            self.changes_seen.fetch_max(changes, Ordering::AcqRel);
+        }
+        Ok(answer)
     }
 }
 
@@ -186,8 +199,8 @@ impl Driver for LocalDriver {
             remark: is_embedded.then(|| "xenith's embedded host: a simulation, not a machine".to_owned()),
             guests: read_xen_caps(&xen_caps),
             // xend's own defaults, on hosts that have one.
-            emulator: self.roads.xend.is_ok().then(|| "/usr/lib/xen/bin/qemu-dm".to_owned()),
-            hvm_loader: self.roads.xend.is_ok().then(|| "/usr/lib/xen/boot/hvmloader".to_owned()),
+            emulator: self.roads.xend.absence().is_none().then(|| "/usr/lib/xen/bin/qemu-dm".to_owned()),
+            hvm_loader: self.roads.xend.absence().is_none().then(|| "/usr/lib/xen/boot/hvmloader".to_owned()),
         };
         capabilities
             .to_xml()
@@ -310,7 +323,7 @@ impl Driver for LocalDriver {
         Counters {
             hypercalls: self.roads.hypervisor.as_ref().map_or(0, Hypervisor::calls),
             xenstore_round_trips: self.roads.xenstore.as_ref().map_or(0, |xenstore| xenstore.round_trips()),
-            xend_requests: self.roads.xend.as_ref().map_or(0, |(xend, _)| xend.requests()),
+            xend_requests: self.roads.xend.requests(),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::routes::HostKind;
+use super::xend_road::XendRoad;
 use super::{LocalDriver, Roads};
 use crate::channel::hypercall::Hypervisor;
 use crate::channel::stream::{TcpDial, UnixDial};
-use crate::channel::xend::{DEFAULT_DOMAINS_DIR, DEFAULT_SOCKET, NodeFacts, Xend};
+use crate::channel::xend::{DEFAULT_DOMAINS_DIR, DEFAULT_SOCKET, XM_SOCKET, Xend};
 use crate::channel::xenstore::Xenstore;
 use crate::deadline::Deadline;
 use crate::driver::OpenOptions;
@@ -17,9 +17,6 @@ use crate::log::Level;
 use crate::sim::{SimConfig, SimHost};
 use crate::uri::{Local, XendAddress};
 use crate::wire::port::Dial;
-
-/// The first xend_config_format whose xend manages inactive domains (Xen 3.0.4; facts: xend.md 7).
-const FIRST_MANAGED_FORMAT: u32 = 3;
 
 /// Opens this machine's roads, or those that the URI names.
 pub(in super::super) fn local(local: &Local, options: &OpenOptions) -> Result<LocalDriver> {
@@ -39,7 +36,7 @@ pub(in super::super) fn local(local: &Local, options: &OpenOptions) -> Result<Lo
                 reach_xenstore(Xenstore::open(local.xenstore.as_deref(), options.log.clone())?, options)
             })
         },
-        xend: unless_left_out(options, Road::Xend, || {
+        xend: XendRoad::or_left_out(unless_left_out(options, Road::Xend, || {
             let dial: Arc<dyn Dial> = match &local.xend {
                 None => Arc::new(UnixDial(DEFAULT_SOCKET.into())),
                 Some(XendAddress::Unix(path)) => Arc::new(UnixDial(path.clone())),
@@ -49,8 +46,10 @@ pub(in super::super) fn local(local: &Local, options: &OpenOptions) -> Result<Lo
             };
             let domains = (!elsewhere)
                 .then(|| local.xend_domains.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DOMAINS_DIR)));
-            open_xend(dial, domains, options.timeout)
-        }),
+            // Where the URI names the place, xm's own xend need not be the one that is meant.
+            let xm = local.xend.is_none().then(|| PathBuf::from(XM_SOCKET));
+            Ok(XendRoad::find(Xend::new(dial, domains), xm, Deadline::after(options.timeout)))
+        })),
     };
     assemble(roads, options, None)
 }
@@ -72,44 +71,38 @@ pub(in super::super) fn embedded(
         xenstore: unless_left_out(options, Road::Xenstore, || {
             reach_xenstore(Xenstore::over(host.xenstore_dial(), options.log.clone()), options)
         }),
-        xend: unless_left_out(options, Road::Xend, || {
-            open_xend(host.xend_dial(), Some(host.xend_state_dir().join("domains")), options.timeout)
-        }),
+        xend: XendRoad::or_left_out(unless_left_out(options, Road::Xend, || {
+            let xend = Xend::new(host.xend_dial(), Some(host.xend_state_dir().join("domains")));
+            Ok(XendRoad::find(xend, None, Deadline::after(options.timeout)))
+        })),
     };
     assemble(roads, options, Some(host))
 }
 
-/// Dials now: a daemon that is not there is worth knowing at open.
+/// Dials now: a daemon that is not there is worth knowing at open. One that is there and does not answer is kept: the client
+/// dials again by itself.
 fn reach_xenstore(xenstore: Xenstore, options: &OpenOptions) -> Result<Arc<Xenstore>> {
-    xenstore.connect(Deadline::after(options.timeout))?;
+    match xenstore.connect(Deadline::after(options.timeout)) {
+        Err(error) if matches!(error.status, Status::NoConnect | Status::AccessDenied) => return Err(error),
+        Err(error) => options.log.say(Level::Warning, format_args!("xenstored does not answer: {error}")),
+        Ok(()) => {}
+    }
     Ok(Arc::new(xenstore))
 }
 
-fn open_xend(dial: Arc<dyn Dial>, domains: Option<PathBuf>, timeout: Duration) -> Result<(Xend, NodeFacts)> {
-    let xend = Xend::new(dial, domains);
-    let node = xend.node(Deadline::after(timeout))?;
-    if node.config_format < FIRST_MANAGED_FORMAT {
-        return Err(Error::new(
-            Status::NotSupported,
-            format!(
-                "this xend has configuration format {} (Xen 3.0.3 or older), which this version of xenith does not know yet",
-                node.config_format
-            ),
-        )
-        .on(Road::Xend));
-    }
-    Ok((xend, node))
-}
-
 fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost>) -> Result<LocalDriver> {
-    let kind = match (&roads.hypervisor, &roads.xend) {
-        (Ok(_), Ok(_)) => HostKind::Xend,
-        (Ok(_), Err(_)) => HostKind::Bare,
-        (Err(_), Ok(_)) => HostKind::XendAlone,
-        (Err(hypervisor), Err(xend)) => return Err(no_road(hypervisor, roads.xenstore.as_ref().err(), xend)),
+    // A xend that is there and cannot be spoken with is still the host's: nothing may be done behind its back.
+    let kind = match (&roads.hypervisor, roads.xend.absence(), roads.xend.silence()) {
+        (Ok(_), None, _) => HostKind::Xend,
+        (Ok(_), Some(_), _) => HostKind::Bare,
+        (Err(_), None, None) => HostKind::XendAlone,
+        (Err(hypervisor), Some(xend), _) | (Err(hypervisor), None, Some(xend)) => {
+            return Err(no_road(hypervisor, roads.xenstore.as_ref().err(), xend));
+        }
     };
     options.log.say(Level::Info, format_args!("this is a host of the kind {kind:?}"));
-    let missing = [roads.hypervisor.as_ref().err(), roads.xenstore.as_ref().err(), roads.xend.as_ref().err()];
+    let xend = roads.xend.absence().or(roads.xend.silence());
+    let missing = [roads.hypervisor.as_ref().err(), roads.xenstore.as_ref().err(), xend];
     for error in missing.into_iter().flatten() {
         options.log.say(Level::Info, format_args!("without a road: {error}"));
     }

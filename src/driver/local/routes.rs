@@ -115,6 +115,55 @@ mod tests {
         assert_eq!(TABLE.len(), all.len());
     }
 
+    /// The table of docs/model.md, as (operations, active with xend, inactive, active without).
+    fn documented() -> Vec<(Vec<Op>, [Option<Road>; 3])> {
+        let ops = |words: &str| match words {
+            "version, free memory, node info" => vec![Op::Version, Op::Capabilities, Op::NodeInfo],
+            "list, info, state, OS type, id" => vec![Op::List, Op::Info],
+            // A lookup takes the roads of the list.
+            "look up by id, uuid, name" => vec![Op::List],
+            "XML" => vec![Op::Xml],
+            "suspend, resume" => vec![Op::Suspend, Op::Resume],
+            "shutdown, reboot" => vec![Op::Shutdown, Op::Reboot],
+            "destroy" => vec![Op::Destroy],
+            "create XML" => vec![Op::Create],
+            "define, undefine, start" => vec![Op::Define, Op::Undefine, Op::Start],
+            other => panic!("the document names '{other}'"),
+        };
+        let road = |cell: &str| match cell.split([' ', '(']).next() {
+            Some("hypercall") => HYPERCALL,
+            Some("xend") => XEND,
+            Some("xenstore") => XENSTORE,
+            Some("" | "not") => NONE,
+            _ => panic!("the document names the road '{cell}'"),
+        };
+        let text = include_str!("../../../docs/model.md");
+        let (_, table) = text.split_once("| operation | active, host with xend |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        rows.map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (ops(cells[1]), [road(cells[2]), road(cells[3]), road(cells[4])])
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_document_has_the_same_table() {
+        let documented = documented();
+        for (ops, [xend, inactive, bare]) in &documented {
+            for op in ops {
+                assert_eq!(of(HostKind::Xend, *op), route(*xend, *inactive), "{op:?}");
+                assert_eq!(of(HostKind::Bare, *op), route(*bare, NONE), "{op:?}");
+                // With xend alone, everything that has a road has that one.
+                let alone = |road: Option<Road>| road.and(XEND);
+                assert_eq!(of(HostKind::XendAlone, *op), route(alone(*xend), alone(*inactive)), "{op:?}");
+            }
+        }
+        for (op, ..) in TABLE {
+            assert!(documented.iter().any(|(ops, _)| ops.contains(op)), "{op:?} is not in the document");
+        }
+    }
+
     #[test]
     fn where_there_is_a_xend_it_hears_of_every_change() {
         for op in [Op::Suspend, Op::Resume, Op::Shutdown, Op::Reboot, Op::Destroy, Op::Create] {
