@@ -4,7 +4,7 @@
 
 mod xenstored;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -571,9 +571,18 @@ fn on_a_device_each_frame_is_its_own_write_and_watches_are_matched_without_an_id
             let frame = decoder.next_frame().unwrap().expect("a whole frame");
             assert!(decoder.next_frame().unwrap().is_none(), "a device takes one frame per write");
             sizes.push(count);
+            // A kernel's whole xenstore stops when a watch is written while a reply is outstanding.
+            std::thread::sleep(Duration::from_millis(1));
+            far.set_nonblocking(true).unwrap();
+            let early = far.read(&mut [0; 16]);
+            assert!(
+                early.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+                "asked before it had answered"
+            );
+            far.set_nonblocking(false).unwrap();
             let answer = match frame.known_kind().unwrap() {
                 kind @ (Kind::Watch | Kind::Unwatch) => bytes(kind.number(), 0, b"OK\0"),
-                kind => bytes(kind.number(), frame.req_id, b"v"),
+                kind => bytes(kind.number(), frame.req_id, b"v\0"),
             };
             far.write_all(&answer).unwrap();
         }
@@ -591,11 +600,12 @@ fn on_a_device_each_frame_is_its_own_write_and_watches_are_matched_without_an_id
     let replies = batch.send(soon()).unwrap();
     assert!(replies.chunks(2).all(|pair| {
         pair[0].outcome.as_deref() == Ok(b"OK\0".as_slice())
-            && pair[1].outcome.as_deref() == Ok(b"v".as_slice())
+            && pair[1].outcome.as_deref() == Ok(b"v\0".as_slice())
     }));
     xs.unwatch(watches[3], soon()).unwrap();
     drop(xs);
-    assert_eq!(server.join().unwrap(), 41);
+    // Before watches are written, the daemon is asked for a sign of life.
+    assert_eq!(server.join().unwrap(), 43);
 }
 
 #[allow(unsafe_code)]

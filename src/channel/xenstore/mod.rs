@@ -31,7 +31,7 @@ use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::model::DomId;
 use crate::wire::port::Dial;
-use crate::wire::xenstore::{Permission, Request, parse_boolean, parse_text};
+use crate::wire::xenstore::{Kind, Permission, Request, parse_boolean, parse_text};
 
 /// A connection to xenstored; made when it is first needed. See the module's description.
 pub struct Xenstore {
@@ -233,6 +233,12 @@ impl Xenstore {
 
     /// Sends, and says on which connection. One that turns out to be closed before anything was written is replaced, once.
     fn send_on(&self, requests: &[Outgoing], deadline: Deadline) -> Result<(Arc<Link>, Vec<Reply>)> {
+        let is_watch = |request: &Outgoing| matches!(request.kind, Kind::Watch | Kind::Unwatch);
+        if !self.is_ordered() && requests.iter().any(is_watch) {
+            // The kernel's device makes a watch while it is being written, for as long as that takes: a daemon that does not
+            // answer is found out by a request that can be given up.
+            self.barrier(deadline)?;
+        }
         let mut second = false;
         loop {
             let link = self.mux.link(deadline)?;

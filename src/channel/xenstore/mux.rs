@@ -6,14 +6,18 @@
 //! that waits for us to read.
 //!
 //! Locks, in the order in which they may be held together: `Link::reader`, then `state`, then `Link::queue`; and `Link::writer`, then
-//! `Link::queue`. None of them is held while waiting, except `writer`, which nobody waits for: a write to the xenbus device of an old
-//! kernel takes until the daemon has answered.
+//! `Link::queue`. None of them is held while waiting, except `writer`, which nobody waits for: a write of a watch to the xenbus device
+//! takes until the daemon has answered.
+//!
+//! The kernel's device is asked one thing at a time. It holds a mutex of the open file while a watch is being made, and its one
+//! thread that takes replies wants that mutex for each reply to the same file: a watch written while a reply is outstanding
+//! stops xenstore for the whole machine (seen on Linux 6.1 under Xen 4.17; drivers/xen/xenbus/xenbus_dev_frontend.c).
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
@@ -122,6 +126,7 @@ struct Call {
 /// What is to be done when no lock is held any more.
 #[derive(Default)]
 struct Aftermath {
+    replies: usize,
     post: Vec<Outgoing>,
     notes: Vec<String>,
 }
@@ -146,6 +151,8 @@ pub(super) struct Link {
     writer: Mutex<Outbox>,
     /// Bytes wait in `writer` for room in the socket.
     congested: AtomicBool,
+    /// On a device: frames that were written whole, less replies. For a moment a reply may be counted before its frame.
+    unanswered: AtomicI64,
     /// Written to wake the leader from its poll; read by the leader.
     alarm: UnixStream,
     bell: UnixStream,
@@ -415,6 +422,10 @@ impl Mux {
         let mut after = Aftermath::default();
         let fault = self.dispatch(link, decoder, leading, &mut after);
         drop(reader);
+        if let Err(broken) = link.answered(after.replies) {
+            self.fail(link, &self.broken(&broken.error));
+            return false;
+        }
         for note in &after.notes {
             self.log.say(Level::Warning, format_args!("xenstore: {note}"));
         }
@@ -449,6 +460,7 @@ impl Mux {
                 state.event(&frame, after)?;
                 completed = true;
             } else {
+                after.replies += 1;
                 completed |= state.reply(frame, after)?;
             }
         }
@@ -726,6 +738,7 @@ impl Link {
             queue: Mutex::default(),
             writer: Mutex::default(),
             congested: AtomicBool::new(false),
+            unanswered: AtomicI64::new(0),
             alarm,
             bell,
         })
@@ -742,20 +755,43 @@ impl Link {
         while io::Read::read(&mut &self.alarm, &mut bytes).is_ok_and(|count| count == bytes.len()) {}
     }
 
+    /// Whether the next frame must wait for a reply. Sequentially consistent, as is the count: of a reader that has just counted a
+    /// reply and a writer that is letting go of its lock, one must see the other.
+    fn must_wait(&self) -> bool {
+        !self.is_socket && self.unanswered.load(Ordering::SeqCst) > 0
+    }
+
+    /// Counts replies, and writes what waited for them.
+    fn answered(&self, count: usize) -> Result<(), Broken> {
+        if self.is_socket || count == 0 {
+            return Ok(());
+        }
+        self.unanswered.fetch_sub(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.flush()
+    }
+
     /// Writes what can be written now; the leader does the rest, or whoever is writing already.
     fn flush(&self) -> Result<(), Broken> {
         while let Some(mut outbox) = self.writer.try_lock() {
-            loop {
+            let held_back = loop {
                 if outbox.bytes.is_empty() && !outbox.refill(&mut self.queue.lock()) {
                     self.congested.store(false, Ordering::Release);
-                    break;
+                    break false;
+                }
+                if outbox.frame_left == 0 && self.must_wait() {
+                    break true;
                 }
                 let written = match outbox.chunk(self.is_socket) {
                     Some(chunk) => self.stream.write_now(chunk),
                     None => Err(io::ErrorKind::InvalidData.into()),
                 };
                 match written {
-                    Ok(count @ 1..) => outbox.written(count),
+                    Ok(count @ 1..) => {
+                        outbox.written(count);
+                        if !self.is_socket && outbox.frame_left == 0 {
+                            self.unanswered.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         // The leader polls for room from its next turn on.
                         self.congested.store(true, Ordering::Release);
@@ -767,10 +803,11 @@ impl Link {
                         return Err(Broken { error, begun: outbox.at > 0 });
                     }
                 }
-            }
+            };
             drop(outbox);
-            // Somebody may have queued a frame, and found the writer busy, just before it was let go.
-            if self.queue.lock().is_empty() {
+            // Just before the writer was let go, somebody may have found it busy who queued a frame, or took a reply.
+            let nothing_to_do = if held_back { self.must_wait() } else { self.queue.lock().is_empty() };
+            if nothing_to_do {
                 break;
             }
         }
