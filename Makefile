@@ -8,7 +8,9 @@
 #   make test             everything; CI runs this
 #   make test-c           the C tests, on what an install gives
 #   make test-python      the Python tests, likewise
-#   make bench            what calls cost, how big the library is, how much memory a connection takes
+#   make bench            what calls cost, how big the library is, how much memory a connection takes, what it runs on
+#
+# V=1 shows every command.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -24,6 +26,10 @@ OBJCOPY    ?= objcopy
 # Debian's own Python where its pytest was installed; scripts/setup.sh sees to that.
 PYTHON     ?= $(shell for python in python3 /usr/bin/python3; do \
                 $$python -c 'import pytest' 2>/dev/null && { echo $$python; exit; }; done; echo /usr/bin/python3)
+
+# What a step does is said in a word; a command is shown when it fails or with V=1.
+Q   := $(if $(V),,@)
+say  = @printf '  %-9s%s\n' '$(1)' '$(patsubst $(CURDIR)/%,%,$(2))'
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME  := libxenith.so.0
@@ -44,15 +50,20 @@ build: $(OUT)/$(SHARED) $(OUT)/libxenith.a $(OUT)/libs.private $(OUT)/bin/xenith
 
 # ---- build ----
 
+# Asking rustc what to link with makes it say each time that it was asked; nobody needs that line.
+$(ABI)/release/libxenith.a: SHELL := /bin/bash
 $(ABI)/release/libxenith.a: FORCE
-	$(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
-	    --print native-static-libs=$(CURDIR)/$(ABI)/native-static-libs
+	$(call say,CARGO,the library)
+	$(Q)set -o pipefail; $(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
+	    --print native-static-libs=$(CURDIR)/$(ABI)/native-static-libs 2>&1 | \
+	    { grep -v -e '^note: native artifacts to link against' -e '^$$' || true; }
 
 # rustc cannot give symbols a version, so the shared library is linked from the static one. Each exported function is a root;
 # what none of them needs is dropped.
 $(OUT)/$(SHARED): $(ABI)/release/libxenith.a bindings/exports.txt bindings/xenith.map Makefile
 	@mkdir -p $(OUT)
-	$(CC) -shared -o $@ \
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -o $@ \
 	    -Wl,-soname,$(SONAME) -Wl,--version-script=bindings/xenith.map \
 	    $$(sed -n 's/^\(xenith_[a-z0-9_]*\) .*/-Wl,-u,\1/p' bindings/exports.txt) \
 	    $< $$(cat $(ABI)/native-static-libs) \
@@ -63,29 +74,32 @@ $(OUT)/$(SHARED): $(ABI)/release/libxenith.a bindings/exports.txt bindings/xenit
 # would read it instead of the code.
 $(OUT)/libxenith.a: $(ABI)/release/libxenith.a bindings/exports.txt Makefile
 	@mkdir -p $(OUT)
-	sed -n 's/^\(xenith_[a-z0-9_]*\) .*/\1/p' bindings/exports.txt > $(OUT)/exported
-	$(LD) -r --gc-sections $$(sed 's/^/-u /' $(OUT)/exported) -o $(OUT)/xenith.o $<
-	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	$(call say,AR,$@)
+	$(Q)sed -n 's/^\(xenith_[a-z0-9_]*\) .*/\1/p' bindings/exports.txt > $(OUT)/exported
+	$(Q)$(LD) -r --gc-sections $$(sed 's/^/-u /' $(OUT)/exported) -o $(OUT)/xenith.o $<
+	$(Q)$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 	    --keep-global-symbols=$(OUT)/exported $(OUT)/xenith.o
-	rm -f $@ && $(AR) rcs $@ $(OUT)/xenith.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OUT)/xenith.o
 
 # The compiler driver adds -lc and the right libgcc itself, also under -static, where -lgcc_s does not exist.
 $(OUT)/libs.private: $(ABI)/release/libxenith.a
 	@mkdir -p $(OUT)
-	tr ' ' '\n' < $(ABI)/native-static-libs | grep -vx -e -lc -e -lgcc_s | tr '\n' ' ' | sed 's/ *$$//' > $@
+	$(Q)tr ' ' '\n' < $(ABI)/native-static-libs | grep -vx -e -lc -e -lgcc_s | tr '\n' ' ' | sed 's/ *$$//' > $@
 
 target/release/xenith: FORCE
-	$(CARGO) build --release --locked -p xenith-cli --target-dir target
+	$(call say,CARGO,the command)
+	$(Q)$(CARGO) build --release --locked -p xenith-cli --target-dir target
 
 $(OUT)/bin/xenith: target/release/xenith
 	@mkdir -p $(@D)
-	cp $< $@.new && $(STRIP) $@.new && mv $@.new $@
+	$(Q)cp $< $@.new && $(STRIP) $@.new && mv $@.new $@
 
 # Manual pages and completions come from the command's own declarations.
 $(OUT)/share/man/man1/xenith.1: $(OUT)/bin/xenith
 	@mkdir -p $(OUT)/share/completions
-	$< man $(@D)
-	for shell in bash zsh fish; do $< completions $$shell > $(OUT)/share/completions/$$shell || exit 1; done
+	$(call say,MAN,$(@D))
+	$(Q)$< man $(@D)
+	$(Q)for shell in bash zsh fish; do $< completions $$shell > $(OUT)/share/completions/$$shell || exit 1; done
 	@touch $@
 
 # ---- what the world links against ----
@@ -133,27 +147,31 @@ uninstall:
 
 # ---- tests from C ----
 
-# An installation of our own, which the C and Python tests and the demos use as a user would.
+# An installation of our own, which the C and Python tests and the demos use as a user would. READY=1: it is up to date, as
+# `make demo` and `make test` tell the parts that they run one after the other.
 TEST_PREFIX := $(CURDIR)/build/prefix
 export PKG_CONFIG_PATH := $(TEST_PREFIX)/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
 .PHONY: test-prefix
+ifndef READY
 test-prefix: build
 	@rm -rf $(TEST_PREFIX)
 	@$(MAKE) --no-print-directory install PREFIX=$(TEST_PREFIX) LIBDIR=$(TEST_PREFIX)/lib \
 	    INCLUDEDIR=$(TEST_PREFIX)/include BINDIR=$(TEST_PREFIX)/bin DATADIR=$(TEST_PREFIX)/share DESTDIR= > /dev/null
+endif
 
 test-c: check-header test-prefix
-	cmake -S ctest -B build/ctest -DCMAKE_BUILD_TYPE=Debug
-	cmake --build build/ctest
+	$(Q)cmake -S ctest -B build/ctest -DCMAKE_BUILD_TYPE=Debug $(if $(V),,> /dev/null)
+	$(Q)cmake --build build/ctest $(if $(V),--verbose,-- --no-print-directory --quiet)
 	ctest --test-dir build/ctest --output-on-failure
 
 # The story of the README, compiled as a stranger would.
 demo-c: test-prefix
 	@mkdir -p build/demo
-	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror ctest/demo.c -o build/demo/demo \
+	$(call say,CC,ctest/demo.c)
+	$(Q)$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror ctest/demo.c -o build/demo/demo \
 	    $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
-	build/demo/demo tests/data/seeds/pv-direct-kernel.xml
+	$(Q)build/demo/demo tests/data/seeds/pv-direct-kernel.xml
 
 # ---- tests from Python ----
 
@@ -161,10 +179,10 @@ PYTHON_ENV = XENITH_LIBRARY=$(TEST_PREFIX)/lib/libxenith.so.0 XENITH_HEADER=$(TE
     XENITH_COMMAND=$(TEST_PREFIX)/bin/xenith
 
 test-python: test-prefix
-	cd python && $(PYTHON_ENV) $(PYTHON) -m pytest -q
+	$(Q)cd python && $(PYTHON_ENV) $(PYTHON) -m pytest -q
 
 demo-python: test-prefix
-	$(PYTHON_ENV) PYTHONPATH=python $(PYTHON) python/examples/story.py tests/data/seeds/hvm-bios.xml
+	$(Q)$(PYTHON_ENV) PYTHONPATH=python $(PYTHON) python/examples/story.py tests/data/seeds/hvm-bios.xml
 
 # ---- everything ----
 
@@ -179,37 +197,45 @@ setup-test:
 demo-command: test-prefix
 	@scripts/demo-command.sh $(TEST_PREFIX)/bin/xenith tests/data/seeds/pv-bootloader.xml
 
+PART := $(MAKE) --no-print-directory READY=1
+
 # One after the other, each under its headline, whatever -j says.
 demo: setup-build
+	@echo "== building the library and the command; the first time takes minutes"
 	@$(MAKE) --no-print-directory test-prefix
-	@echo; echo "== from C: ctest/demo.c"; $(MAKE) --no-print-directory demo-c
-	@echo; echo "== from Python: python/examples/story.py"; $(MAKE) --no-print-directory demo-python
-	@echo; echo "== from a terminal: scripts/demo-command.sh"; $(MAKE) --no-print-directory demo-command
+	@echo; echo "== from C: ctest/demo.c"; $(PART) demo-c
+	@echo; echo "== from Python: python/examples/story.py"; $(PART) demo-python
+	@echo; echo "== from a terminal: scripts/demo-command.sh"; $(PART) demo-command
 
 test-rust:
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
-	$(CARGO) test --workspace --locked --quiet
+	@echo "== Rust: formatted, no warnings, unit and crate tests"
+	$(Q)$(CARGO) fmt --all --check
+	$(Q)$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(Q)$(CARGO) test --workspace --locked
 
 test-readme: test-prefix
-	PYTHON=$(PYTHON) $(PYTHON) scripts/test-readme.py README.md $(TEST_PREFIX)
+	$(Q)$(PYTHON) scripts/test-readme.py $(TEST_PREFIX) README.md python/README.md
 
 test: setup-test
 	@$(MAKE) --no-print-directory test-rust
-	@$(MAKE) --no-print-directory test-c
-	@$(MAKE) --no-print-directory test-python
-	@$(MAKE) --no-print-directory test-readme
-	@$(MAKE) --no-print-directory demo-python demo-command > /dev/null
-	@echo "make test: everything passed"
+	@echo; echo "== the library as it is installed"; $(MAKE) --no-print-directory test-prefix
+	@echo; echo "== C"; $(PART) test-c
+	@echo; echo "== Python"; $(PART) test-python
+	@echo; echo "== the README: examples, requirements, the demo"; $(PART) test-readme
+	@scripts/requirements.sh check $(TEST_PREFIX)/lib/$(SHARED)
+	@$(PART) demo-c demo-python demo-command > /dev/null
+	@echo; echo "make test: everything passed"
 
 bench: test-prefix
-	$(CARGO) bench --locked --bench figures
+	$(Q)$(CARGO) bench --locked --bench figures
 	@mkdir -p build/bench
-	$(CC) -O2 -std=c99 benches/memory.c -o build/bench/memory $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
+	$(Q)$(CC) -O2 -std=c99 benches/memory.c -o build/bench/memory $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
 	@echo; echo "memory of a C program that holds one connection to an embedded host, which lives in the same process:"
 	@build/bench/memory
-	@echo; echo "size of the installed library, stripped:"
+	@echo; echo "size of the installed library, stripped (goal: under 2097152):"
 	@stat -c '%s bytes' $(TEST_PREFIX)/lib/$(SHARED)
+	@echo; echo "what it runs on:"
+	@scripts/requirements.sh show $(TEST_PREFIX)/lib/$(SHARED)
 
 clean:
 	rm -rf build
