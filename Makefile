@@ -4,6 +4,7 @@
 #   make install          puts them into PREFIX (/usr/local); DESTDIR and LIBDIR as usual. Builds nothing.
 #   make uninstall        takes them out again
 #   make header           writes include/xenith.h and the export list anew
+#   make abi              takes the header's binary interface as the reference that later builds are compared with
 #   make demo             the main job on an embedded Xen host: from C, from Python, from a terminal
 #   make test             everything; CI runs this
 #   make test-c           the C tests, on what an install gives
@@ -42,7 +43,7 @@ ABI := target/abi
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all build header check-header install uninstall demo-c test-c clean FORCE
+.PHONY: all build header check-header abi check-abi install uninstall demo-c test-c clean FORCE
 
 all: build
 
@@ -53,6 +54,7 @@ build: $(OUT)/$(SHARED) $(OUT)/libxenith.a $(OUT)/libs.private $(OUT)/bin/xenith
 # Asking rustc what to link with makes it say each time that it was asked; nobody needs that line.
 $(ABI)/release/libxenith.a: SHELL := /bin/bash
 $(ABI)/release/libxenith.a: FORCE
+	@CARGO=$(CARGO) scripts/setup.sh rust
 	$(call say,CARGO,the library)
 	$(Q)set -o pipefail; $(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
 	    --print native-static-libs=$(CURDIR)/$(ABI)/native-static-libs 2>&1 | \
@@ -110,6 +112,13 @@ header:
 check-header:
 	@$(CARGO) run --quiet --locked -p xenith-bindings check
 
+abi: header
+	@$(PYTHON) scripts/abi.py write include/xenith.h bindings/abi.txt
+
+# The header as it was installed.
+check-abi: test-prefix
+	@$(PYTHON) scripts/abi.py check $(TEST_PREFIX)/include/xenith.h bindings/abi.txt
+
 # ---- install ----
 
 INSTALL := install
@@ -160,7 +169,7 @@ test-prefix: build
 	    INCLUDEDIR=$(TEST_PREFIX)/include BINDIR=$(TEST_PREFIX)/bin DATADIR=$(TEST_PREFIX)/share DESTDIR= > /dev/null
 endif
 
-test-c: check-header test-prefix
+test-c: check-header check-abi test-prefix
 	$(Q)cmake -S ctest -B build/ctest -DCMAKE_BUILD_TYPE=Debug $(if $(V),,> /dev/null)
 	$(Q)cmake --build build/ctest $(if $(V),--verbose,-- --no-print-directory --quiet)
 	ctest --test-dir build/ctest --output-on-failure
@@ -189,10 +198,10 @@ demo-python: test-prefix
 .PHONY: setup-build setup-test demo demo-python demo-command test test-rust test-python test-readme bench
 
 setup-build:
-	@scripts/setup.sh build
+	@CARGO=$(CARGO) scripts/setup.sh build
 
 setup-test:
-	@scripts/setup.sh test
+	@CARGO=$(CARGO) scripts/setup.sh test
 
 demo-command: test-prefix
 	@scripts/demo-command.sh $(TEST_PREFIX)/bin/xenith tests/data/seeds/pv-bootloader.xml

@@ -1,12 +1,43 @@
 #!/bin/sh
 # Makes a Debian machine ready to build and test xenith: installs what is missing where it may, else names it and fails.
 #
+#   scripts/setup.sh rust      says whether the Rust compiler will do; installs nothing
 #   scripts/setup.sh build     what `make` and `make demo` need
 #   scripts/setup.sh test      what `make test` needs as well
 set -eu
+what=${1:-build}
+needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+cargo=${CARGO:-cargo}
+
+# The version of cargo, which is that of the compiler beside it; nothing where there is none.
+version() {
+  "$cargo" --version 2>/dev/null | sed -n 's/^cargo \([0-9]*\.[0-9]*\).*/\1/p'
+}
+
+# Whether that is at least what Cargo.toml asks for.
+new_enough() {
+  found=$(version) && [ -n "$found" ] && [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" = "$needed" ]
+}
+
+rust() {
+  new_enough && return
+  found=$(version)
+  if [ -n "$found" ]; then
+    echo "setup: this is Rust $found, and xenith needs $needed or newer: rustup update" >&2
+  else
+    echo "setup: no Rust compiler ($cargo): xenith needs Rust $needed or newer" >&2
+  fi
+  echo "setup: get one with rustup (https://rustup.rs); Debian 12 and later have rustc-web and cargo-web" >&2
+  exit 1
+}
+
+if [ "$what" = rust ]; then
+  rust
+  exit
+fi
 
 packages="gcc g++ libc6-dev make pkg-config binutils python3"
-[ "${1:-build}" = test ] && packages="$packages cmake valgrind python3-pytest python3-pip python3-setuptools python3-wheel"
+[ "$what" = test ] && packages="$packages cmake valgrind python3-pytest python3-pip python3-setuptools python3-wheel"
 
 missing=
 for package in $packages; do
@@ -33,7 +64,12 @@ if [ -n "$missing" ]; then
   $sudo env DEBIAN_FRONTEND=noninteractive $install >/dev/null
 fi
 
-if ! command -v cargo >/dev/null; then
-  echo "setup: no Rust compiler: install one with rustup (https://rustup.rs), or Debian's rustc-web and cargo-web" >&2
-  exit 1
+rust
+if [ "$what" = test ]; then
+  for tool in fmt clippy; do
+    "$cargo" $tool --version >/dev/null 2>&1 || {
+      echo "setup: \`cargo $tool\` is missing: rustup component add rustfmt clippy" >&2
+      exit 1
+    }
+  done
 fi
