@@ -1035,8 +1035,9 @@ xenith_status xenith_domain_get_info(struct xenith_domain *dom,
  * @param flags  0 or `XENITH_XML_INACTIVE`
  * @param out    receives the XML, freed with `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED`
+ *         on a host without a toolstack, which has no configuration to show; `XENITH_ERR_CLOSED`
+ *         after fork; the road's errors
  */
 xenith_status xenith_domain_get_xml(struct xenith_domain *dom,
                                     uint64_t flags,

@@ -134,6 +134,10 @@ impl LocalDriver {
             Road::Xend => self.xend_lives()?.into_iter().map(XendDomain::into_row).collect(),
             road => return Err(unserved(Op::List, road)),
         };
+        // A set of 10,000 uuids costs about as much as their hypercalls: none is made where there is nothing to look up in it.
+        if inactive.is_empty() {
+            return Ok(rows);
+        }
         let live: HashSet<Uuid> = rows.iter().map(|row| row.info.uuid).collect();
         if !filter.active {
             rows.clear();
