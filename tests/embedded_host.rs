@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test fails by panicking.
 #![allow(unsafe_code)] // fork
 
+mod common;
+
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::Scratch;
 use xenith::channel::hypercall::Hypervisor;
 use xenith::channel::stream::Stream;
 use xenith::channel::xend::{Listed, ShutdownRequest, Xend};
@@ -379,23 +382,6 @@ fn a_forked_child_can_drop_its_copy_and_harms_nobody() {
     assert_eq!(status, 0);
     assert_eq!(state(&hypervisor(&host), 1).0, State::Blocked);
     Store::open(&host).read("/local/domain/1/name").unwrap();
-}
-
-/// A directory that is removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("xenith-test-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 fn joined(dir: &Path) -> Result<SimHost, Error> {

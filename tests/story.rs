@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{AGES, ALL, LIVE, SEEDS, eventually, guest, open, seed};
+use common::{AGES, ALL, LIVE, SEEDS, Scratch, eventually, guest, open, seed};
 use xenith::channel::xenstore::Xenstore;
 use xenith::deadline::Deadline;
 use xenith::log::Log;
@@ -256,7 +256,9 @@ fn the_embedded_host_says_that_it_is_a_simulation() {
 
 #[test]
 fn a_crash_is_seen_as_one() {
-    let dir = std::env::temp_dir().join(format!("xenith-crash-{}", std::process::id()));
+    // What xend keeps outlives its host, as a real xend's does.
+    let scratch = Scratch::new("crash");
+    let dir = scratch.0.clone();
     let server = xenith::sim::serve(xenith::sim::SimConfig::default(), &dir).unwrap();
     let host = open(&format!("xen+sim:///?dir={}", dir.display()));
     let keeps = guest("crashy", None).replace("</os>", "</os><on_crash>preserve</on_crash>");
@@ -274,6 +276,4 @@ fn a_crash_is_seen_as_one() {
     assert_eq!(domain.info().unwrap_err().status, Status::NotFound);
     drop(host);
     drop(server);
-    // What xend keeps outlives its host, as a real xend's does.
-    std::fs::remove_dir_all(&dir).unwrap();
 }

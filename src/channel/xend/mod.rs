@@ -143,7 +143,8 @@ impl Xend {
         Ok(names.into_iter().map(str::to_owned).collect())
     }
 
-    /// All live domains, each as `(domain ...)`.
+    /// All domains, live or managed, each as `(domain ...)`. Each is asked about once, so that none is missed or shown twice because it
+    /// starts or stops meanwhile.
     ///
     /// xend answers the running ones at once. Paused, suspended and crashed ones are not in that answer (recorded: every
     /// xend but 3.0.2), so each other name that it knows costs one request.
@@ -158,7 +159,7 @@ impl Xend {
                 continue;
             }
             let other = self.domain(&name, deadline)?;
-            domains.extend(other.filter(|domain| domain.number::<u32>("domid").is_some()));
+            domains.extend(other);
         }
         Ok(domains)
     }

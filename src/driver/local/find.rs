@@ -1,11 +1,13 @@
 //! Which domain is meant, and what it does now (docs/model.md, "Identity" and "Freshness").
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::routes::{HostKind, Op};
 use super::xend_domain::XendDomain;
 use super::{LocalDriver, unserved};
 use crate::channel::xend::Listed;
+use crate::deadline::Deadline;
 use crate::driver::ListFilter;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::capabilities::read_xen_caps;
@@ -14,6 +16,9 @@ use crate::log::Level;
 use crate::model::guest::Live;
 use crate::model::identity::{FIRST_RESERVED_DOMID, check_name};
 use crate::model::{DomId, DomainInfo, DomainRow, Identity, State, Uuid};
+
+/// How often a domain is asked about that starts or stops between two questions, before that is said.
+const RESTLESS: u32 = 20;
 
 /// What a domain is at this moment.
 pub(super) enum Now {
@@ -29,13 +34,34 @@ impl LocalDriver {
         if let Some(info) = self.pinned_life(domain)? {
             return Ok(Now::Live(info));
         }
-        if let Some(info) = self.life_of_uuid(domain.uuid)? {
-            return Ok(Now::Live(info));
+        self.look_for(domain.uuid, || self.life_of_uuid(domain.uuid))?.ok_or_else(|| gone(domain.uuid))
+    }
+
+    /// A life, as `life` finds one, or else the configuration of that uuid. They are two questions: a domain that starts between them is
+    /// in neither answer, and both are put again.
+    fn look_for(&self, uuid: Uuid, life: impl Fn() -> Result<Option<DomainInfo>>) -> Result<Option<Now>> {
+        let deadline = self.deadline();
+        for _ in 0..RESTLESS {
+            if let Some(info) = life()? {
+                return Ok(Some(Now::Live(info)));
+            }
+            if uuid.is_nil() {
+                return Ok(None);
+            }
+            let known = self.known_to_xend(&xend_key(uuid, None), deadline)?;
+            let Some(known) = known.filter(|known| known.info.uuid == uuid) else { return Ok(None) };
+            if known.info.domid.is_none() {
+                return Ok(Some(Now::Inactive(known)));
+            }
+            // Begun since, or being torn down.
+            if let Some(info) = self.pinned_life(&Identity { uuid, domid: known.info.domid })? {
+                return Ok(Some(Now::Live(info)));
+            }
         }
-        match self.inactive_domain(&xend_key(domain.uuid, None))? {
-            Some(found) if found.info.uuid == domain.uuid => Ok(Now::Inactive(found)),
-            _ => Err(gone(domain.uuid)),
-        }
+        let message = format!(
+            "the domain {uuid} starts and stops faster than can be asked: xend calls it running, the hypervisor does not"
+        );
+        Err(Error::new(Status::OperationFailed, message))
     }
 
     /// The record of the life that the handle is pinned to, if that life still lasts.
@@ -85,12 +111,10 @@ impl LocalDriver {
 
     /// The domain of that uuid: its newest life, else its configuration.
     pub(super) fn find_uuid(&self, uuid: Uuid) -> Result<Identity> {
-        if let Some(info) = self.newest_life(uuid)? {
-            return Ok(Identity { uuid, domid: info.domid });
-        }
-        match self.inactive_domain(&xend_key(uuid, None))? {
-            Some(found) if found.info.uuid == uuid => Ok(Identity { uuid, domid: None }),
-            _ => Err(Error::new(Status::NotFound, format!("no domain has the uuid {uuid}"))),
+        match self.look_for(uuid, || self.newest_life(uuid))? {
+            Some(Now::Live(info)) => Ok(Identity { uuid, domid: info.domid }),
+            Some(Now::Inactive(_)) => Ok(Identity { uuid, domid: None }),
+            None => Err(Error::new(Status::NotFound, format!("no domain has the uuid {uuid}"))),
         }
     }
 
@@ -113,36 +137,46 @@ impl LocalDriver {
             return Ok(None);
         }
         // xend takes what it is asked for as a name, then as a number, then as a uuid.
-        let found =
-            self.xend()?.domain(name, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
+        let found = self.xend_record(name, self.deadline())?;
         Ok(found
             .filter(|found| found.name == name)
             .map(|found| Identity { uuid: found.info.uuid, domid: found.info.domid }))
     }
 
-    /// All domains that the filter names. Inactive ones are asked for first: one that starts meanwhile is then shown as live, once.
+    /// All domains that the filter names, each once. A domain that exists all the while is in the list, whatever it does meanwhile.
     pub(super) fn list_domains(&self, filter: ListFilter) -> Result<Vec<DomainRow>> {
-        let inactive = match (filter.inactive, super::routes::of(self.kind, Op::List).inactive) {
-            (true, Some(_)) => self.inactive_rows()?,
-            _ => Vec::new(),
-        };
-        if !filter.active && inactive.is_empty() {
-            return Ok(inactive);
-        }
+        let inactive = filter.inactive && super::routes::of(self.kind, Op::List).inactive.is_some();
         let mut rows = match self.active(Op::List)? {
+            Road::Hypercall if inactive => self.lives_and_others(filter.fresh)?,
             Road::Hypercall => self.named_lives(filter.fresh)?,
-            Road::Xend => self.xend_lives()?.into_iter().map(XendDomain::into_row).collect(),
+            Road::Xend => self.xend_domains()?.into_iter().map(XendDomain::into_row).collect(),
             road => return Err(unserved(Op::List, road)),
         };
-        // A set of 10,000 uuids costs about as much as their hypercalls: none is made where there is nothing to look up in it.
-        if inactive.is_empty() {
-            return Ok(rows);
+        rows.retain(|row| if row.info.domid.is_some() { filter.active } else { inactive });
+        Ok(rows)
+    }
+
+    /// The lives that the hypervisor shows, and what else xend knows.
+    ///
+    /// These cannot be one moment, so their order matters. The inactive ones first: one that starts meanwhile is shown as live. Then
+    /// those that live. Then the names of all that xend knows: one that was in neither answer started and stopped meanwhile, or only
+    /// stopped, and xend is asked about it.
+    fn lives_and_others(&self, fresh: bool) -> Result<Vec<DomainRow>> {
+        let deadline = self.deadline();
+        let inactive = self.inactive_rows(deadline)?;
+        let mut rows = self.named_lives(fresh)?;
+        let mut shown: HashSet<Uuid> = rows.iter().map(|row| row.info.uuid).collect();
+        rows.extend(inactive.into_iter().filter(|row| shown.insert(row.info.uuid)));
+        let names: HashSet<Arc<str>> = rows.iter().filter_map(|row| row.name.clone()).collect();
+        for name in self.xend()?.domain_names(Listed::All, deadline)? {
+            if !names.contains(&*name)
+                && let Some(found) = self.xend_record(&name, deadline)?
+                && found.name == name
+                && shown.insert(found.info.uuid)
+            {
+                rows.push(found.into_row());
+            }
         }
-        let live: HashSet<Uuid> = rows.iter().map(|row| row.info.uuid).collect();
-        if !filter.active {
-            rows.clear();
-        }
-        rows.extend(inactive.into_iter().filter(|row| !live.contains(&row.info.uuid)));
         Ok(rows)
     }
 
@@ -174,38 +208,33 @@ impl LocalDriver {
         Ok(best.map(|info| Identity { uuid: info.uuid, domid: info.domid }))
     }
 
-    fn inactive_rows(&self) -> Result<Vec<DomainRow>> {
+    fn inactive_rows(&self, deadline: Deadline) -> Result<Vec<DomainRow>> {
         let xend = self.xend()?;
-        let deadline = self.deadline();
         let mut rows = Vec::new();
         for state in [Listed::Halted, Listed::Suspended] {
             for name in xend.domain_names(state, deadline)? {
                 // One that was undefined since the list is not there; one that started is shown as live.
-                if let Some(value) = xend.domain(&name, deadline)? {
-                    let found = XendDomain::read(&value)?;
-                    if found.info.domid.is_none() {
-                        rows.push(found.into_row());
-                    }
+                if let Some(found) = self.xend_record(&name, deadline)?
+                    && found.name == name
+                    && found.info.domid.is_none()
+                {
+                    rows.push(found.into_row());
                 }
             }
         }
         Ok(rows)
     }
 
-    /// xend's record of a domain that has no life.
-    pub(super) fn inactive_domain(&self, key: &str) -> Result<Option<XendDomain>> {
-        if super::routes::of(self.kind, Op::Info).inactive.is_none() {
-            return Ok(None);
+    /// xend's record of a domain, live or not; none on a host where nobody remembers domains.
+    fn known_to_xend(&self, key: &str, deadline: Deadline) -> Result<Option<XendDomain>> {
+        match super::routes::of(self.kind, Op::Info).inactive {
+            Some(_) => self.xend_record(key, deadline),
+            None => Ok(None),
         }
-        let found =
-            self.xend()?.domain(key, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
-        Ok(found.filter(|found| found.info.domid.is_none()))
     }
 
-    fn xend_live(&self, key: &str) -> Result<Option<XendDomain>> {
-        let found =
-            self.xend()?.domain(key, self.deadline())?.map(|value| XendDomain::read(&value)).transpose()?;
-        Ok(found.filter(|found| found.info.domid.is_some()))
+    fn xend_record(&self, key: &str, deadline: Deadline) -> Result<Option<XendDomain>> {
+        self.xend()?.domain(key, deadline)?.map(|value| XendDomain::read(&value)).transpose()
     }
 
     /// The life of that number. xend takes the number for a name first: where a domain is named so, all are looked through.
@@ -222,30 +251,46 @@ impl LocalDriver {
     }
 
     fn xend_lives(&self) -> Result<Vec<XendDomain>> {
-        let domains = self.xend()?.domains_detailed(self.deadline())?;
-        domains
-            .iter()
-            .map(XendDomain::read)
-            .filter(|found| found.as_ref().map_or(true, |f| f.info.domid.is_some()))
-            .collect()
+        let mut found = self.xend_domains()?;
+        found.retain(|found| found.info.domid.is_some());
+        Ok(found)
+    }
+
+    /// All that xend knows, live or not.
+    fn xend_domains(&self) -> Result<Vec<XendDomain>> {
+        self.xend()?.domains_detailed(self.deadline())?.iter().map(XendDomain::read).collect()
     }
 
     /// The name now: the cache for a live domain, xend for an inactive one.
     pub(super) fn current_name(&self, domain: &Identity) -> Result<String> {
-        let info = match self.now(domain)? {
-            Now::Inactive(found) => return Ok(found.name),
-            Now::Live(info) => info,
-        };
-        let domid = info.domid.unwrap_or_default();
-        if self.kind == HostKind::XendAlone {
-            let found = self.xend_live(&xend_key(info.uuid, info.domid))?;
-            return found.map(|found| found.name).ok_or_else(|| gone(info.uuid));
+        let mut nameless = None;
+        for _ in 0..RESTLESS {
+            let info = match self.now(domain)? {
+                Now::Inactive(found) => return Ok(found.name),
+                Now::Live(info) => info,
+            };
+            if self.kind == HostKind::XendAlone {
+                let found = self.xend_record(&xend_key(info.uuid, info.domid), self.deadline())?;
+                return found.map(|found| found.name).ok_or_else(|| gone(info.uuid));
+            }
+            let names = self.names()?;
+            let domid = info.domid.unwrap_or_default();
+            let name = |behind| names.name(domid, info.uuid, behind, self.deadline());
+            if let Some(name) = self.ask_names(name)? {
+                return Ok(name.to_string());
+            }
+            // A name goes when its domain does, so perhaps it has ended since. One that still lives has none.
+            if nameless == Some(domid) {
+                break;
+            }
+            nameless = Some(domid);
         }
-        let name = self.ask_names(|behind| self.names()?.name(domid, info.uuid, behind, self.deadline()))?;
-        name.map(|name| name.to_string()).ok_or_else(|| {
-            Error::new(Status::NotFound, format!("domain {domid} has no name in xenstore (yet, or any more)"))
-                .on(Road::Xenstore)
-        })
+        let domid = nameless.unwrap_or_default();
+        Err(Error::new(
+            Status::NotFound,
+            format!("domain {domid} has no name in xenstore (yet, or any more)"),
+        )
+        .on(Road::Xenstore))
     }
 
     /// Domain XML: xend's configuration, and what only a running domain has.
