@@ -27,6 +27,7 @@ OBJCOPY    ?= objcopy
 # Debian's own Python where its pytest was installed; scripts/setup.sh sees to that.
 PYTHON     ?= $(shell for python in python3 /usr/bin/python3; do \
                 $$python -c 'import pytest' 2>/dev/null && { echo $$python; exit; }; done; echo /usr/bin/python3)
+MYPY       ?= mypy
 
 # What a step does is said in a word; a command is shown when it fails or with V=1.
 Q   := $(if $(V),,@)
@@ -189,6 +190,7 @@ PYTHON_ENV = XENITH_LIBRARY=$(TEST_PREFIX)/lib/libxenith.so.0 XENITH_HEADER=$(TE
 
 test-python: test-prefix
 	$(Q)cd python && $(PYTHON_ENV) $(PYTHON) -m pytest -q
+	$(Q)cd python && $(MYPY) --strict xenith
 
 demo-python: test-prefix
 	$(Q)$(PYTHON_ENV) PYTHONPATH=python $(PYTHON) python/examples/story.py tests/data/seeds/hvm-bios.xml

@@ -37,7 +37,7 @@ if [ "$what" = rust ]; then
 fi
 
 packages="gcc g++ libc6-dev make pkg-config binutils python3"
-[ "$what" = test ] && packages="$packages cmake valgrind python3-pytest python3-pip python3-setuptools python3-wheel"
+[ "$what" = test ] && packages="$packages cmake valgrind mypy python3-pytest python3-pip python3-setuptools python3-wheel"
 
 missing=
 for package in $packages; do
