@@ -241,7 +241,7 @@ bench: test-prefix
 	$(Q)$(CARGO) bench --locked --bench figures
 	@mkdir -p build/bench
 	$(Q)$(CC) -O2 -std=c99 benches/memory.c -o build/bench/memory $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
-	@echo; echo "memory of a C program that holds one connection to an embedded host, which lives in the same process:"
+	@echo; echo "memory of a C program that holds one connection to an embedded host, which lives in the same process (goal: under 8192 kB):"
 	@build/bench/memory
 	@echo; echo "size of the installed library, stripped (goal: under 2097152):"
 	@stat -c '%s bytes' $(TEST_PREFIX)/lib/$(SHARED)
