@@ -236,10 +236,7 @@
  */
 #define XENITH_CREATE_PAUSED 1
 
-/**
- * `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it
- * runs with.
- */
+/** `xenith_domain_get_xml`: the configuration, without what only a running domain has. */
 #define XENITH_XML_INACTIVE 1
 
 /** `xenith_node_info.valid`: memory_kib is known. */
@@ -1027,7 +1024,11 @@ xenith_status xenith_domain_get_info(struct xenith_domain *dom,
                                      struct xenith_error **err);
 
 /**
- * Its domain XML: as it runs, or as it would start next.
+ * Its domain XML: as it runs, or its configuration without what only a running domain has (id,
+ * console, ports). Of a domain that was defined anew while it runs, xend tells the new
+ * configuration only when that life is over.
+ *
+ * Passwords are left out. A domain that is defined from this XML has none: add them first.
  *
  * Road: xend; a live domain's console and VNC port come from xenstore.
  *

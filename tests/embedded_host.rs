@@ -268,7 +268,7 @@ fn a_transient_guest_is_created_paused_and_gone_when_it_is_destroyed() {
 fn a_guest_that_went_behind_xends_back_is_not_there_for_xend_either() {
     let host = host(&[("domains", "1")]);
     let xend = xend(&host);
-    assert_eq!(xend.domains_detailed(soon()).unwrap().len(), 2);
+    assert_eq!(xend.domains_detailed(false, soon()).unwrap().len(), 2);
     hypervisor(&host).destroy(1, soon()).unwrap();
     assert_eq!(xend.domain("guest-00001", soon()).unwrap(), None);
 }

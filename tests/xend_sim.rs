@@ -60,10 +60,10 @@ fn a_domain_lives_its_whole_life_on_every_age_of_host() {
         xend.start(&key, soon()).unwrap();
         let domid = |xend: &Xend| -> Option<u32> { xend.domain(&key, soon()).unwrap()?.number("domid") };
         let first = domid(&xend).unwrap();
-        assert_eq!(xend.domains_detailed(soon()).unwrap().len(), 2);
+        assert_eq!(xend.domains_detailed(false, soon()).unwrap().len(), 2);
         xend.pause(&key, soon()).unwrap();
         assert_eq!(xend.domain_names(Listed::Paused, soon()).unwrap(), ["web1"]);
-        let all = xend.domains_detailed(soon()).unwrap();
+        let all = xend.domains_detailed(false, soon()).unwrap();
         let names: Vec<_> = all.iter().map(|domain| domain.value("name").unwrap()).collect();
         assert_eq!(names, ["Domain-0", "web1"], "paused ones are alive, too");
         xend.unpause(&key, soon()).unwrap();

@@ -101,7 +101,9 @@ pub(crate) enum Verb {
     /// Show what a domain is doing
     #[command(after_long_help = describe::DOMSTATE_JSON)]
     Domstate(describe::DomstateArgs),
-    /// Show a domain's XML
+    /// Show a domain's XML, without passwords
+    ///
+    /// A domain that is defined from this XML has none: add them first.
     #[command(after_long_help = describe::DUMPXML_JSON)]
     Dumpxml(describe::DumpxmlArgs),
     /// Show a domain's id; '-' when it is not running

@@ -106,7 +106,10 @@ class Domain:
         return state_of(state.value), reason_of(reason.value)
 
     def xml(self, *, inactive: bool = False) -> str:
-        """Its domain XML: as it runs, or with ``inactive`` as it would start next."""
+        """Its domain XML: as it runs, or with ``inactive`` without what only a running domain has.
+
+        Passwords are left out: a domain that is defined from this XML has none.
+        """
         return self._string("xenith_domain_get_xml", _abi.XENITH_XML_INACTIVE if inactive else 0)
 
     def start(self, *, paused: bool = False) -> None:

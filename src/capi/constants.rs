@@ -131,8 +131,7 @@ pub const XENITH_LIST_FRESH: u64 = 4;
 /// the second only.
 pub const XENITH_CREATE_PAUSED: u64 = 1;
 
-/// `xenith_domain_get_xml`: the configuration that it would start with next, not the one that it
-/// runs with.
+/// `xenith_domain_get_xml`: the configuration, without what only a running domain has.
 pub const XENITH_XML_INACTIVE: u64 = 1;
 
 /// Each line: a number above is the number of that variant.

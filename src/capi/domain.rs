@@ -292,7 +292,11 @@ pub unsafe extern "C" fn xenith_domain_get_info(
     }
 }
 
-/// Its domain XML: as it runs, or as it would start next.
+/// Its domain XML: as it runs, or its configuration without what only a running domain has (id,
+/// console, ports). Of a domain that was defined anew while it runs, xend tells the new
+/// configuration only when that life is over.
+///
+/// Passwords are left out. A domain that is defined from this XML has none: add them first.
 ///
 /// Road: xend; a live domain's console and VNC port come from xenstore.
 ///

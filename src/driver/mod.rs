@@ -112,7 +112,7 @@ pub trait Driver: Send + Sync {
     fn os_type(&self, domain: &Identity) -> Result<GuestType>;
     /// State and figures.
     fn info(&self, domain: &Identity) -> Result<DomainInfo>;
-    /// Its domain XML: as it runs, or with `inactive` as it would start next.
+    /// Its domain XML, without passwords: as it runs, or with `inactive` without what only a running domain has.
     fn xml(&self, domain: &Identity, inactive: bool) -> Result<String>;
     /// Whether the host remembers it when it is not running.
     fn is_persistent(&self, domain: &Identity) -> Result<bool>;

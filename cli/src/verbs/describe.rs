@@ -88,7 +88,7 @@ pub(crate) fn domstate(connection: &Connection, args: &DomstateArgs) -> Result<A
 pub(crate) struct DumpxmlArgs {
     #[command(flatten)]
     domain: DomainArg,
-    /// As it would start next, not as it runs
+    /// Its configuration, without what only a running domain has
     #[arg(long)]
     inactive: bool,
 }

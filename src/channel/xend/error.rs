@@ -57,7 +57,10 @@ pub(super) fn not_understood(dial: &Arc<dyn Dial>, what: &str) -> Error {
 pub(super) fn refused(what: &str, words: &str, http_status: u16, no_domain: bool) -> Error {
     let status = if no_domain { Status::NotFound } else { status_of(words, http_status) };
     // Line breaks of a Python message would break the log's lines.
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.contains("Invalid VM Name") {
+        words.push_str(" (xend's names have letters, digits and _ - . : + only)");
+    }
     Error::new(status, format!("cannot {what}: {words}")).on(Road::Xend)
 }
 

@@ -7,6 +7,7 @@
 mod error;
 mod node;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,23 +144,28 @@ impl Xend {
         Ok(names.into_iter().map(str::to_owned).collect())
     }
 
-    /// All domains, live or managed, each as `(domain ...)`. Each is asked about once, so that none is missed or shown twice because it
-    /// starts or stops meanwhile.
+    /// All domains that it knows, live or managed, each as `(domain ...)`; without `halted` only those that are not halted.
+    ///
+    /// Each is asked about once, so that none is missed or shown twice because it starts or stops meanwhile.
     ///
     /// xend answers the running ones at once. Paused, suspended and crashed ones are not in that answer (recorded: every
     /// xend but 3.0.2), so each other name that it knows costs one request.
-    pub fn domains_detailed(&self, deadline: Deadline) -> Result<Vec<Sexpr>> {
+    pub fn domains_detailed(&self, halted: bool, deadline: Deadline) -> Result<Vec<Sexpr>> {
+        let mut names = self.domain_names(Listed::All, deadline)?;
+        if !halted {
+            let halted: HashSet<String> = self.domain_names(Listed::Halted, deadline)?.into_iter().collect();
+            names.retain(|name| !halted.contains(name));
+        }
         let query = [("detail", "1")];
         let mut domains = match self.get_value(&["xend", "domain"], &query, "list the domains", deadline)? {
             Sexpr::List(domains) => domains,
             Sexpr::Atom(_) => return Err(self.not_understood("an atom for a list of domains")),
         };
-        for name in self.domain_names(Listed::All, deadline)? {
-            if domains.iter().any(|domain| domain.value("name") == Some(&name)) {
-                continue;
-            }
-            let other = self.domain(&name, deadline)?;
-            domains.extend(other);
+        let seen: HashSet<&str> = domains.iter().filter_map(|domain| domain.value("name")).collect();
+        names.retain(|name| !seen.contains(name.as_str()));
+        for name in names {
+            // One that is gone since is not there.
+            domains.extend(self.domain(&name, deadline)?);
         }
         Ok(domains)
     }

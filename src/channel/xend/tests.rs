@@ -215,7 +215,7 @@ fn what_xend_refuses_comes_in_its_own_words_whatever_the_status() {
         let error = server.xend.define(&Sexpr::node("vm", []), soon()).unwrap_err();
         assert_eq!((error.status, error.road), (expected, Road::Xend), "{error}");
         let own = &words[1..words.len() - 1];
-        assert_eq!(error.message, format!("cannot define the domain: {own}"));
+        assert!(error.message.starts_with(&format!("cannot define the domain: {own}")), "{error}");
     }
 }
 

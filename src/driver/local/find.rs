@@ -149,7 +149,7 @@ impl LocalDriver {
         let mut rows = match self.active(Op::List)? {
             Road::Hypercall if inactive => self.lives_and_others(filter.fresh)?,
             Road::Hypercall => self.named_lives(filter.fresh)?,
-            Road::Xend => self.xend_domains()?.into_iter().map(XendDomain::into_row).collect(),
+            Road::Xend => self.xend_domains(inactive)?.into_iter().map(XendDomain::into_row).collect(),
             road => return Err(unserved(Op::List, road)),
         };
         rows.retain(|row| if row.info.domid.is_some() { filter.active } else { inactive });
@@ -251,14 +251,14 @@ impl LocalDriver {
     }
 
     fn xend_lives(&self) -> Result<Vec<XendDomain>> {
-        let mut found = self.xend_domains()?;
+        let mut found = self.xend_domains(false)?;
         found.retain(|found| found.info.domid.is_some());
         Ok(found)
     }
 
-    /// All that xend knows, live or not.
-    fn xend_domains(&self) -> Result<Vec<XendDomain>> {
-        self.xend()?.domains_detailed(self.deadline())?.iter().map(XendDomain::read).collect()
+    /// All that xend knows, or all that is not halted.
+    fn xend_domains(&self, halted: bool) -> Result<Vec<XendDomain>> {
+        self.xend()?.domains_detailed(halted, self.deadline())?.iter().map(XendDomain::read).collect()
     }
 
     /// The name now: the cache for a live domain, xend for an inactive one.

@@ -111,20 +111,16 @@ fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost>) -> Resul
 
 /// Neither hypercalls nor a toolstack: say why of each, and let the status be what the caller can do something about.
 fn no_road(hypervisor: &Error, xenstore: Option<&Error>, xend: &Error) -> Error {
-    let mut reasons = vec![hypervisor.to_string()];
-    reasons.extend(xenstore.map(ToString::to_string));
-    reasons.push(xend.to_string());
-    let denied = [Some(hypervisor), Some(xend)]
-        .into_iter()
-        .flatten()
-        .find(|error| error.status == Status::AccessDenied);
-    let first = denied.unwrap_or(hypervisor);
-    Error {
-        status: if denied.is_some() { Status::AccessDenied } else { hypervisor.status },
-        road: first.road,
-        errno: first.errno,
-        message: format!("no road into this host is open; {}", reasons.join("; ")),
-    }
+    let first = if xend.status == Status::AccessDenied && hypervisor.status != Status::AccessDenied {
+        xend
+    } else {
+        hypervisor
+    };
+    // The first one's road stands before the whole message.
+    let mut reasons = vec![first.message.clone()];
+    let others = [Some(hypervisor), xenstore, Some(xend)].into_iter().flatten();
+    reasons.extend(others.filter(|other| other.road != first.road).map(ToString::to_string));
+    Error { message: format!("{}; so no road into this host is open", reasons.join("; ")), ..first.clone() }
 }
 
 fn unless_left_out<T>(options: &OpenOptions, road: Road, open: impl FnOnce() -> Result<T>) -> Result<T> {

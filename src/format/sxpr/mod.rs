@@ -6,8 +6,7 @@
 //! - features of a PV guest, a kernel beside a bootloader (which brings its own), `shareable` of a read-only disk: they have no effect;
 //! - the host's device of an `ethernet` interface, which no script of xend's reads, and whether an interface without a bridge is of type
 //!   `bridge` or `ethernet`: its script decides;
-//! - on Xen 3.0.2 the screen of a PV guest, which has none there, and the port of an HVM guest's, which it derives from the domain's number;
-//! - whether a PCI device is `managed`: xend never takes it from the host's driver by itself.
+//! - on Xen 3.0.2 the screen of a PV guest, which has none there, and the port of an HVM guest's, which it derives from the domain's number.
 //!
 //! **From xend** ([`from_sxpr`]) come the answers of all its versions, live or inactive, and what people send to it. xend adds much that is no
 //! configuration, differently in each version: what it measures (cpu_time, online_vcpus, store_mfn, ...), its own bookkeeping (uuids and

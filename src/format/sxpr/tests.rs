@@ -136,6 +136,17 @@ fn a_port_that_xend_chose_belongs_to_the_life() {
     assert_eq!(vfb("").expect("good").1.vnc_port, None);
 }
 
+#[test]
+fn a_device_that_the_host_is_to_give_up_is_refused() {
+    let device = "<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address bus='6' slot='2' \
+                  function='0'/></source></hostdev>";
+    let error =
+        sent("<devices>", device, XendFormat::V4).expect_err("xend would leave it with the host's driver");
+    assert_eq!(error.status, Status::NotSupported);
+    assert!(error.message.contains("06:02.0") && error.message.contains("pciback"), "{error}");
+    sent("<devices>", &device.replace("yes", "no"), XendFormat::V4).expect("given away by the user");
+}
+
 proptest! {
     #[test]
     fn a_guest_goes_to_xend_and_back(guest in guests()) {
@@ -190,6 +201,7 @@ fn plain(mut guest: Guest) -> Guest {
             guest.clock.offset = ClockOffset::Reset;
         }
     }
+    guest.pci_devices.iter_mut().for_each(|device| device.managed = false);
     let is_hvm = guest.is_hvm();
     let there = |timer: &Timer| (timer.name == "tsc" && timer.present != Some(false)) || is_hvm;
     guest.clock.timers.retain(|timer| there(timer) && (timer.name == "hpet" || timer.present != Some(false)));
@@ -284,9 +296,6 @@ fn as_xend_holds(mut guest: Guest, format: XendFormat) -> Guest {
             None if !script.contains("bridge") => InterfaceKind::Ethernet(None),
             bridge => InterfaceKind::Bridge(bridge),
         };
-    }
-    for device in &mut guest.pci_devices {
-        device.managed = false;
     }
     for video in &mut guest.videos {
         video.vram_kib = video.vram_kib.filter(|vram| *vram != 16384).map(|vram| vram.next_multiple_of(1024));

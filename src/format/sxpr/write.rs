@@ -83,6 +83,14 @@ pub(super) fn vm(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
     for one in &guest.interfaces {
         vm.0.push(device(interface(one, guest.is_hvm(), format)?));
     }
+    if let Some(device) = guest.pci_devices.iter().find(|device| device.managed) {
+        // Left out, the guest would fail to start, or start with a device that the host still drives.
+        return Err(unsupported(format!(
+            "managed='yes' of the PCI device {}: xend takes none from the host's drivers; give it to pciback yourself and say \
+             managed='no'",
+            device.address
+        )));
+    }
     if !guest.pci_devices.is_empty() {
         vm.0.push(device(pci(&guest.pci_devices)));
     }

@@ -2,7 +2,8 @@
 //!
 //! **Reading** is strict: an element or attribute that is not known is an error that names it and its place. Accepted and left out
 //! is what says nothing about the configuration:
-//! - what is known only while a guest runs: the domain's `id`, the terminal of a console or serial port, the name `vifN.M` of an interface;
+//! - what is known only while a guest runs: the domain's `id`, the terminal of a console or serial port, the name `vifN.M` of an interface,
+//!   the `alias` that libvirt makes up for each device;
 //! - what every guest has and libvirt writes: the mouse and keyboard of the guest's own bus, the balloon, the usual video card of a guest
 //!   with a screen, disk controllers and the addresses on them that follow from the targets, a PV guest's console, and the console
 //!   that repeats the first serial port.

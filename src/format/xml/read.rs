@@ -298,6 +298,7 @@ fn lifecycle(domain: &mut Element, name: &str, action: &mut Lifecycle) -> Result
 }
 
 fn devices(list: &mut Element, guest: &mut Guest) -> Result<()> {
+    list.forget_aliases()?;
     guest.emulator = list.text_of("emulator")?;
     let mut targets = BTreeSet::new();
     for mut element in list.children("disk") {

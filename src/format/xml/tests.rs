@@ -230,6 +230,10 @@ fn older_spellings_and_runtime_facts_are_understood() {
     assert!(guest.serials.is_empty() && guest.os.kind == GuestType::Pv);
     let vif = "<devices><interface type='bridge'><target dev='vif4.0'/></interface>";
     assert_eq!(parse(&with("<devices>", vif)).expect("a life's name").interfaces[0].vifname, None);
+    let named = vif.replace("<target", "<alias name='net0'/><target");
+    parse(&with("<devices>", &named)).expect("a name that libvirt made up");
+    let chosen = named.replace("net0", "ua-mine");
+    assert!(parse(&with("<devices>", &chosen)).expect_err("a user's name").message.contains("<alias>"));
     assert_eq!(
         parse(&with("<domain type='xen'>", "\u{feff}<domain type='xen' id='3'>"))
             .expect("a byte order mark")

@@ -222,6 +222,22 @@ impl Element {
         self.children.extract_if(.., |child| child.name == name).collect()
     }
 
+    /// Takes the `alias` of each child: a name that libvirt makes up for a device while its guest runs. One of a user's
+    /// choice (`ua-`) stays.
+    pub(super) fn forget_aliases(&mut self) -> Result<()> {
+        for child in &mut self.children {
+            let mut made_up = child.children.extract_if(.., |alias| {
+                let name = alias.attributes.iter().find(|(key, _)| key == "name");
+                alias.name == "alias" && name.is_some_and(|(_, name)| !name.starts_with("ua-"))
+            });
+            if let Some(mut alias) = made_up.next() {
+                alias.attribute("name");
+                alias.done()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the text of the child of that name, which has nothing else; None where the child or its text is missing.
     pub(super) fn text_of(&mut self, name: &str) -> Result<Option<String>> {
         let Some(mut child) = self.child(name)? else { return Ok(None) };

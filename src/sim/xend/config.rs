@@ -74,6 +74,9 @@ const KEPT: [(&str, &str); 9] = [
 const POLICIES: [&str; 6] =
     ["destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart"];
 
+/// HVM_MAX_VCPUS; the masks here have as many bits. The hypervisor refuses more with EINVAL, which xend hands on as it is.
+const MOST_VCPUS: u32 = 128;
+
 const DEVICE_KINDS: [&str; 11] =
     ["vif", "vbd", "vkbd", "vfb", "tap", "tap2", "pci", "vtpm", "vscsi", "console", "usb"];
 
@@ -92,8 +95,11 @@ impl Config {
         let maxmem = number("maxmem")?.unwrap_or(memory);
         check_memory(memory, maxmem)?;
         let (memory, maxmem) = (memory.unsigned_abs(), maxmem.unsigned_abs());
-        let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| (1..=128).contains(vcpus));
-        let vcpus = vcpus.ok_or("Zero or less VCPUs is invalid")?;
+        let vcpus =
+            u32::try_from(vcpus).ok().filter(|vcpus| *vcpus > 0).ok_or("Zero or less VCPUs is invalid")?;
+        if vcpus > MOST_VCPUS {
+            return Err("(22, 'Invalid argument')".into());
+        }
         let all = u128::MAX >> (128 - vcpus);
         let text = |key: &str, default: &str| vm.value(key).unwrap_or(default).to_owned();
         let policy = |key: &str, default: &str, event: &str| match text(key, default) {
