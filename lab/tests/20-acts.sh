@@ -1,4 +1,4 @@
-# Pause, resume, shut down and destroy, as xl then sees it.
+# Pause, resume and shut down, as xl then sees it.
 guest pv1 pv 128
 state() { xl list pv1 | awk 'NR == 2 { print $5 }'; }
 xenith suspend pv1
@@ -13,10 +13,8 @@ xenith shutdown pv1
 gone() { ! xl list pv1 > /dev/null 2>&1; }
 until_true 60 gone
 
+# A domain that xl started is xl's to destroy: it keeps devices and a monitor. We say so and do nothing.
 guest pvh1 pvh 160
-free=$(xl info | awk '/^free_memory/ { print $3 }')
-xenith destroy pvh1
-until_true 20 eval '! xl list pvh1 > /dev/null 2>&1'
-until_true 20 eval '[ "$(xl info | awk "/^free_memory/ { print \$3 }")" -ge $((free + 160)) ]'
-if xenith dominfo pvh1 > /tmp/o 2>&1; then cat /tmp/o; exit 1; fi
-has /tmp/o "pvh1"
+if xenith destroy pvh1 > /tmp/o 2>&1; then cat /tmp/o; exit 1; fi
+has /tmp/o "xl destroy"
+xl list pvh1 > /dev/null
