@@ -9,6 +9,7 @@
 #   make test             everything; CI runs this
 #   make test-c           the C tests, on what an install gives
 #   make test-python      the Python tests, likewise
+#   make lab              the roads on a real Xen 4.17, which QEMU boots; LAB_TESTS='20-acts 30-names' runs some
 #   make bench            what calls cost, how big the library is, how much memory a connection takes, what it runs on
 #
 # V=1 shows every command.
@@ -236,6 +237,14 @@ test: setup-test
 	@scripts/requirements.sh check $(TEST_PREFIX)/lib/$(SHARED)
 	@$(PART) demo-c demo-python demo-command > /dev/null
 	@echo; echo "make test: everything passed"
+
+.PHONY: lab setup-lab
+setup-lab:
+	@scripts/setup.sh lab
+
+lab: setup-lab
+	@$(MAKE) --no-print-directory test-prefix
+	@lab/run.sh $(TEST_PREFIX) $(LAB_TESTS)
 
 bench: test-prefix
 	$(Q)$(CARGO) bench --locked --bench figures
