@@ -223,7 +223,8 @@ test-rust:
 	@echo "== Rust: formatted, no warnings, unit and crate tests"
 	$(Q)$(CARGO) fmt --all --check
 	$(Q)$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(Q)$(CARGO) test --workspace --locked
+	$(Q)$(CARGO) test --workspace --locked --no-run
+	$(Q)$(CARGO) test --workspace --locked --quiet
 
 test-readme: test-prefix
 	$(Q)$(PYTHON) scripts/test-readme.py $(TEST_PREFIX) README.md python/README.md
