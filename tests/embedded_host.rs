@@ -343,6 +343,33 @@ fn every_fault_on_order_is_seen_at_the_near_end() {
 }
 
 #[test]
+fn a_client_that_asks_without_end_and_never_reads_is_held_back_and_delays_nobody() {
+    let host = host(&[]);
+    Store::open(&host).write("/tool/long", &"x".repeat(3000));
+    let mut request = Vec::new();
+    let payload = Request::Read("/tool/long").payload();
+    Frame { kind: Kind::Read.number(), req_id: 1, tx_id: 0, payload }.encode(&mut request);
+    let requests = request.repeat(1000);
+    let greedy = Stream::connect(&*host.xenstore_dial(), soon()).unwrap();
+    let mut written = 0;
+    let mut refused = Instant::now();
+    // Until nothing more was taken for a while.
+    while refused.elapsed() < Duration::from_millis(300) {
+        match greedy.write_now(&requests[written % request.len()..]) {
+            Ok(count) => (written, refused) = (written + count, Instant::now()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
+            Err(error) => panic!("after {written} bytes: {error}"),
+        }
+        assert!(written < 16 << 20, "the host takes whatever comes");
+    }
+    let start = Instant::now();
+    Store::open(&host).read("/local/domain/0/name").unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
 fn dropping_the_last_of_a_host_ends_its_thread() {
     let host = host(&[]);
     let port = host.hypercall_port();

@@ -198,25 +198,23 @@ impl Connection {
         Interest { fd: self.stream.as_fd(), read: !self.closing && left < SLOW, write: left > 0 }
     }
 
-    /// Reads what is there and gives it to the far end.
+    /// Reads once and gives that to the far end. What is left comes in the next round: the others have their turn before, and answers
+    /// that nobody reads hold their reader back before they fill the memory.
     fn receive(&mut self, buffer: &mut [u8], world: &mut World) {
-        while !self.closing {
-            match self.stream.read(buffer) {
-                Ok(0) => self.closing = true,
-                Ok(read) => {
-                    let bytes = buffer.get(..read).unwrap_or_default();
-                    match self.far {
-                        Some(far) => world.feed(far, bytes),
-                        None => self.misbehave(world.fault(self.road)),
-                    }
-                    if read < CHUNK {
-                        break;
-                    }
+        if self.closing {
+            return;
+        }
+        match self.stream.read(buffer) {
+            Ok(0) => self.closing = true,
+            Ok(read) => {
+                let bytes = buffer.get(..read).unwrap_or_default();
+                match self.far {
+                    Some(far) => world.feed(far, bytes),
+                    None => self.misbehave(world.fault(self.road)),
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.abandon(),
             }
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Err(_) => self.abandon(),
         }
     }
 
@@ -246,7 +244,14 @@ impl Connection {
             match sys::send(self.stream.as_fd(), left) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // A near end that always reads a little less than there is must not let what it has read pile up.
+                    if self.sent > self.out.len() / 2 {
+                        self.out.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return;
+                }
                 Err(_) => {
                     self.abandon();
                     return;
@@ -254,6 +259,8 @@ impl Connection {
             }
         }
         self.out.clear();
+        // What one large answer needed is not kept.
+        self.out.shrink_to(CHUNK);
         self.sent = 0;
     }
 
