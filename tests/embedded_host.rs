@@ -445,14 +445,22 @@ fn a_served_host_is_one_host_for_all_who_join() {
 
     drop(server);
     assert_eq!(joined(&scratch.0).unwrap_err().status, Status::NoConnect);
-    let gone = first.domain_info(7).unwrap_err();
-    assert!(!matches!(gone.status, Status::Internal | Status::Timeout), "{gone:?}");
+    let gone = second.domain_info(7).unwrap_err();
+    assert_eq!(gone.status, Status::Closed, "{gone:?}");
     let left: Vec<String> = std::fs::read_dir(&scratch.0)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(left, ["xend"], "its sockets are gone, its managed domains are not");
-    let _again = serve(config(&[]), &scratch.0).unwrap();
+    let other = serve(config(&[("xen", "3.4")]), &scratch.0).unwrap();
+    assert_eq!(first.list().unwrap_err().status, Status::Closed, "that is not the host that was joined");
+    drop(other);
+    let _again = serve(config(&[("xen", "4.1")]), &scratch.0).unwrap();
+    assert_eq!(
+        first.list().unwrap().len(),
+        1,
+        "a connection of the former server's is replaced at the first call"
+    );
     let third = joined(&scratch.0).unwrap();
     assert_eq!(xend(&third).domain_names(Listed::Halted, soon()).unwrap(), ["kept"], "xend remembers");
     assert_eq!(hypervisor(&third).list().unwrap().len(), 1, "the hypervisor does not");

@@ -34,8 +34,9 @@ const HYPERCALL: &str = "hypercall.sock";
 const XENSTORE: &str = "xenstored.sock";
 const XEND: &str = "xend.sock";
 
-/// How long a hypercall waits for the serving process. A real one has no deadline; a server that is stopped has.
-const HYPERCALL_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a hypercall waits for the serving process: as long as a quick call may take, unless its caller says otherwise. A real one
+/// has no deadline, and so its port takes none; a server that is stopped must not hold its clients for ever.
+const HYPERCALL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The largest `host` file that is read.
 const MAX_HOST_FILE: u64 = 4096;
@@ -179,20 +180,11 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    pub(super) fn find(dir: &Path) -> Result<Joined> {
-        let nobody = || {
-            Error::new(
-                Status::NoConnect,
-                format!(
-                    "no embedded host is served in {}: start one with xenith sim --dir {}",
-                    dir.display(),
-                    dir.display()
-                ),
-            )
-        };
+    /// What the directory's description says.
+    fn described(dir: &Path) -> Result<Joined> {
         let mut about = String::new();
         match File::open(dir.join(HOST)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(nobody()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(nobody(dir)),
             Err(error) => {
                 return Err(failed(format_args!("cannot read {}", dir.join(HOST).display()), &error));
             }
@@ -221,8 +213,11 @@ impl Joined {
                 ),
             ));
         }
-        let joined =
-            Joined { dir: dir.to_path_buf(), release: Release::of_host(release)?, name: name.into() };
+        Ok(Joined { dir: dir.to_path_buf(), release: Release::of_host(release)?, name: name.into() })
+    }
+
+    pub(super) fn find(dir: &Path) -> Result<Joined> {
+        let joined = Joined::described(dir)?;
         // The file of a server that was killed is still there; its socket refuses.
         match sys::connect_unix(&joined.dir.join(HYPERCALL)) {
             Ok(_) => Ok(joined),
@@ -230,7 +225,7 @@ impl Joined {
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
             {
-                Err(nobody())
+                Err(nobody(dir))
             }
             Err(error) => {
                 Err(failed(format_args!("cannot join the embedded host in {}", dir.display()), &error))
@@ -240,7 +235,8 @@ impl Joined {
 
     pub(super) fn hypercall_port(&self) -> Arc<dyn Hypercall> {
         Arc::new(RelayPort {
-            path: self.dir.join(HYPERCALL),
+            dir: self.dir.clone(),
+            release: self.release,
             idle: Mutex::new(Vec::new()),
             pid: std::process::id(),
         })
@@ -265,6 +261,17 @@ impl Joined {
     pub(super) fn release(&self) -> Release {
         self.release
     }
+}
+
+fn nobody(dir: &Path) -> Error {
+    Error::new(
+        Status::NoConnect,
+        format!(
+            "no embedded host is served in {}: start one with xenith sim --dir {}",
+            dir.display(),
+            dir.display()
+        ),
+    )
 }
 
 /// Dials a socket of the directory.
@@ -299,7 +306,8 @@ fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
 /// Hypercalls of a process that joined: each takes an idle connection, or makes one.
 #[derive(Debug)]
 struct RelayPort {
-    path: PathBuf,
+    dir: PathBuf,
+    release: Release,
     idle: Mutex<Vec<UnixStream>>,
     pid: u32,
 }
@@ -315,22 +323,49 @@ impl Hypercall for RelayPort {
         }
         let deadline = Deadline::after(HYPERCALL_PATIENCE);
         let request = relay::encode_request(op, args, memory).map_err(|_| libc::E2BIG)?;
-        let idle = self.idle.lock().pop();
-        let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-        let stream = match idle {
+        let stream = match self.idle_connection() {
             Some(stream) => stream,
-            None => connect(&self.path, deadline).map_err(|_| libc::ENODEV)?,
+            None => self.connect(deadline)?,
         };
         let result = exchange(&stream, &request, memory, deadline).map_err(|error| {
             // The others are of the same server.
             self.idle.lock().clear();
-            errno(error)
+            match error.raw_os_error() {
+                Some(errno @ (libc::ETIMEDOUT | libc::EPROTO)) => errno,
+                _ => libc::ENODEV,
+            }
         })?;
         let mut idle = self.idle.lock();
         if idle.len() < MAX_IDLE {
             idle.push(stream);
         }
         result
+    }
+}
+
+impl RelayPort {
+    /// A new connection. Who serves there now may be another host than the one that was joined: one of the same release speaks the
+    /// language that the caller has learnt, and shows by its domains what is new; any other is not the one that was joined.
+    fn connect(&self, deadline: Deadline) -> std::result::Result<UnixStream, i32> {
+        let stream = connect(&self.dir.join(HYPERCALL), deadline).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+            _ => libc::ENODEV,
+        })?;
+        match Joined::described(&self.dir) {
+            Ok(there) if there.release == self.release => Ok(stream),
+            _ => Err(libc::ENODEV),
+        }
+    }
+
+    /// A connection that waits for use. One whose server has ended since is at its end, which a look at it tells; no request went
+    /// into it, so a new one serves the caller who would have got it.
+    fn idle_connection(&self) -> Option<UnixStream> {
+        loop {
+            let stream = self.idle.lock().pop()?;
+            if matches!((&stream).read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                return Some(stream);
+            }
+        }
     }
 }
 

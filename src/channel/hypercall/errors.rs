@@ -26,6 +26,9 @@ pub(super) fn refused(doing: impl Display, errno: i32) -> Error {
             "the hypervisor was opened before fork: the child process must open its own connection",
         ),
         libc::ENOTTY => (Status::NoConnect, "this is no privcmd device"),
+        // Of none of Xen's operations here: the embedded hypervisor's process has ended, or hangs.
+        libc::ENODEV => (Status::Closed, "the hypervisor is gone"),
+        libc::ETIMEDOUT => (Status::Timeout, "the hypervisor does not answer"),
         _ => (Status::OperationFailed, "the hypervisor refused"),
     };
     let system = std::io::Error::from_raw_os_error(errno);
