@@ -235,7 +235,7 @@ test: setup-test
 	@echo; echo "== C"; $(PART) test-c
 	@echo; echo "== Python"; $(PART) test-python
 	@echo; echo "== the README: examples, requirements, the demo"; $(PART) test-readme
-	@scripts/requirements.sh check $(TEST_PREFIX)/lib/$(SHARED)
+	@CARGO=$(CARGO) scripts/requirements.sh check $(TEST_PREFIX)/lib/$(SHARED)
 	@$(PART) demo-c demo-python demo-command > /dev/null
 	@echo; echo "make test: everything passed"
 
@@ -256,7 +256,7 @@ bench: test-prefix
 	@echo; echo "size of the installed library, stripped (goal: under 2097152):"
 	@stat -c '%s bytes' $(TEST_PREFIX)/lib/$(SHARED)
 	@echo; echo "what it runs on:"
-	@scripts/requirements.sh show $(TEST_PREFIX)/lib/$(SHARED)
+	@CARGO=$(CARGO) scripts/requirements.sh show $(TEST_PREFIX)/lib/$(SHARED)
 
 clean:
 	rm -rf build

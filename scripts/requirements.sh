@@ -32,7 +32,7 @@ kernel() {
 
 # The oldest compiler that the workspace and each of its dependencies accept.
 rust() {
-    (cd "$root" && cargo metadata --format-version 1 --locked) | python3 -c '
+    (cd "$root" && "${CARGO:-cargo}" metadata --format-version 1 --locked --filter-platform "$(uname -m)-unknown-linux-gnu") | python3 -c '
 import json, sys
 versions = [p["rust_version"] for p in json.load(sys.stdin)["packages"] if p["rust_version"]]
 print(".".join(map(str, max(tuple(map(int, v.split(".")[:2])) for v in versions))))'
@@ -44,7 +44,7 @@ show)
     ;;
 check)
     # A library built on another system asks for that system's glibc: the README speaks of Debian 12.
-    debian=$(. /etc/os-release && echo "$ID $VERSION_ID")
+    debian=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}") || debian=
     rows="Linux $(kernel "$1")
 Rust $(rust)"
     [ "$debian" = "debian 12" ] && rows="glibc $(glibc "$1")
