@@ -96,6 +96,7 @@ def check(readme, env):
 def main():
     prefix, *readmes = sys.argv[1:]
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    prefix = os.path.abspath(prefix)
     lib = os.path.join(prefix, "lib")
     env = dict(
         os.environ,
