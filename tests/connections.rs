@@ -74,6 +74,9 @@ fn without_xend_a_host_still_tells_figures_and_names_what_it_cannot_do() {
     assert_eq!(error.status, Status::NotSupported);
     assert!(error.message.contains("toolstack"), "{error}");
     assert_eq!(domain.xml(false).unwrap_err().status, Status::NotSupported);
+    let capabilities = host.capabilities().unwrap();
+    assert!(!capabilities.contains("migration") && !capabilities.contains("qemu-dm"), "{capabilities}");
+    assert!(!domain.is_persistent().unwrap());
     domain.shutdown().unwrap();
     common::eventually("the guest is down", || {
         domain.info().map_or(true, |info| info.state == xenith::model::State::Shutoff)

@@ -40,20 +40,12 @@ impl Notes {
 fn info(domid: Option<DomId>) -> DomainInfo {
     DomainInfo {
         domid,
-        uuid: UUID,
-        state: State::Running,
-        reason: Reason::OnCpu,
         guest_type: Some(GuestType::Hvm),
         memory_kib: Some(1024),
-        max_memory_kib: None,
         cpu_time_ns: Some(5),
         vcpus_online: Some(1),
         vcpus_max: Some(1),
-        shared_kib: None,
-        paged_kib: None,
-        outstanding_kib: None,
-        cpupool: None,
-        ssidref: None,
+        ..DomainInfo::without_figures(UUID, State::Running, Reason::OnCpu)
     }
 }
 

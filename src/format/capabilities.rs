@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub emulator: Option<String>,
     /// The firmware that fully virtualized guests start with.
     pub hvm_loader: Option<String>,
+    /// Whether a toolstack is there that can move guests to another host (xend's way).
+    pub migration: bool,
 }
 
 /// One kind of guest on one architecture.
@@ -94,6 +96,9 @@ impl Capabilities {
                     }
                     Ok(())
                 })?;
+                if !self.migration {
+                    return Ok(());
+                }
                 xml.create_element("migration_features").write_inner_content(|xml| {
                     empty(xml, "live")?;
                     xml.create_element("uri_transports")
@@ -189,6 +194,7 @@ mod tests {
             guests: vec![],
             emulator: None,
             hvm_loader: None,
+            migration: false,
         };
         let xml = capabilities.to_xml().unwrap();
         assert!(xml.contains("<arch>&lt;x&gt;&amp;</arch>"), "{xml}");

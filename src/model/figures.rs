@@ -39,6 +39,29 @@ pub struct DomainInfo {
     pub ssidref: Option<u32>,
 }
 
+impl DomainInfo {
+    /// What is known of a domain by its state alone: no figures.
+    pub fn without_figures(uuid: Uuid, state: State, reason: Reason) -> Self {
+        DomainInfo {
+            domid: None,
+            uuid,
+            state,
+            reason,
+            guest_type: None,
+            memory_kib: None,
+            max_memory_kib: None,
+            cpu_time_ns: None,
+            vcpus_online: None,
+            vcpus_max: None,
+            shared_kib: None,
+            paged_kib: None,
+            outstanding_kib: None,
+            cpupool: None,
+            ssidref: None,
+        }
+    }
+}
+
 /// One row of a list of domains: all of a list's rows are of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainRow {

@@ -98,23 +98,7 @@ mod tests {
     use xenith::model::{DomainInfo, Reason, State, Uuid};
 
     fn row(domid: Option<u32>, name: Option<&str>, state: State) -> DomainRow {
-        let info = DomainInfo {
-            domid,
-            uuid: Uuid::nil(),
-            state,
-            reason: Reason::Unknown,
-            guest_type: None,
-            memory_kib: None,
-            max_memory_kib: None,
-            cpu_time_ns: None,
-            vcpus_online: None,
-            vcpus_max: None,
-            shared_kib: None,
-            paged_kib: None,
-            outstanding_kib: None,
-            cpupool: None,
-            ssidref: None,
-        };
+        let info = DomainInfo { domid, ..DomainInfo::without_figures(Uuid::nil(), state, Reason::Unknown) };
         DomainRow { name: name.map(Into::into), info }
     }
 

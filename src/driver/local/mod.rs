@@ -193,14 +193,16 @@ impl Driver for LocalDriver {
             road => return Err(unserved(Op::Capabilities, road)),
         };
         let is_embedded = self.embedded.is_some();
+        let has_xend = self.roads.xend.absence().is_none();
         let capabilities = Capabilities {
             machine,
             cpu_model: is_embedded.then(|| "xenith-sim".to_owned()),
             remark: is_embedded.then(|| "xenith's embedded host: a simulation, not a machine".to_owned()),
             guests: read_xen_caps(&xen_caps),
             // xend's own defaults, on hosts that have one.
-            emulator: self.roads.xend.absence().is_none().then(|| "/usr/lib/xen/bin/qemu-dm".to_owned()),
-            hvm_loader: self.roads.xend.absence().is_none().then(|| "/usr/lib/xen/boot/hvmloader".to_owned()),
+            emulator: has_xend.then(|| "/usr/lib/xen/bin/qemu-dm".to_owned()),
+            hvm_loader: has_xend.then(|| "/usr/lib/xen/boot/hvmloader".to_owned()),
+            migration: has_xend,
         };
         capabilities
             .to_xml()

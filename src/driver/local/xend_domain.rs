@@ -47,20 +47,13 @@ impl XendDomain {
         let maxmem = number(domain, "maxmem").filter(|mib| *mib != NO_LIMIT_MIB);
         let info = DomainInfo {
             domid,
-            uuid,
-            state,
-            reason,
             guest_type,
             memory_kib: number(domain, "memory").and_then(|mib| mib.checked_mul(1024)),
             max_memory_kib: maxmem.and_then(|mib| mib.checked_mul(1024)),
             cpu_time_ns: domid.and(domain.value("cpu_time").and_then(nanoseconds)),
             vcpus_online: domid.and(number(domain, "online_vcpus")).and_then(|n| u32::try_from(n).ok()),
             vcpus_max: number(domain, "vcpus").and_then(|n| u32::try_from(n).ok()),
-            shared_kib: None,
-            paged_kib: None,
-            outstanding_kib: None,
-            cpupool: None,
-            ssidref: None,
+            ..DomainInfo::without_figures(uuid, state, reason)
         };
         Ok(XendDomain { name: name.to_owned(), info })
     }
