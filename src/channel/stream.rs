@@ -1,6 +1,6 @@
 //! A connected stream with a deadline on each wait: what the xenstore and xend channels read and write.
 //!
-//! `unsafe` here: the few system calls that the standard library does not offer (poll, send without SIGPIPE).
+//! `unsafe` here: the few system calls that the standard library does not offer (poll, send without SIGPIPE, shutdown).
 #![allow(unsafe_code)]
 
 use std::io;
@@ -18,12 +18,25 @@ use crate::wire::port::Dial;
 pub struct Stream {
     fd: OwnedFd,
     is_socket: bool,
+    /// The process that dialled.
+    pid: u32,
+}
+
+impl Drop for Stream {
+    /// A forked child may hold a copy of the socket for as long as it lives: closing this one alone would leave the daemon with a
+    /// client that has watches and reads nothing. The child's copy is only closed: the conversation is its parent's.
+    fn drop(&mut self) {
+        if self.is_socket && self.pid == std::process::id() {
+            // SAFETY: no pointers, and the descriptor is open. Fails where the far side has closed already.
+            unsafe { libc::shutdown(self.fd.as_raw_fd(), libc::SHUT_RDWR) };
+        }
+    }
 }
 
 impl Stream {
     /// Dials.
     pub fn connect(dial: &dyn Dial, deadline: Deadline) -> io::Result<Self> {
-        Ok(Stream { fd: dial.dial(deadline)?, is_socket: dial.is_socket() })
+        Ok(Stream { fd: dial.dial(deadline)?, is_socket: dial.is_socket(), pid: std::process::id() })
     }
 
     /// What is there now; `WouldBlock` when nothing is, 0 at the end of the stream.
@@ -192,6 +205,8 @@ pub struct TcpDial {
 
 impl Dial for TcpDial {
     fn dial(&self, deadline: Deadline) -> io::Result<OwnedFd> {
+        // A name is looked up by the system's resolver, which takes no deadline but its own (resolv.conf: timeout, attempts). An address
+        // needs no resolver.
         let addresses: Vec<SocketAddr> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
         for address in addresses {
@@ -259,5 +274,23 @@ impl Dial for Dialled {
 
     fn describe(&self) -> String {
         "a socket pair".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_far_side_hears_of_the_end_although_a_copy_of_the_socket_is_open() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let _as_a_child_has_it = near.try_clone().unwrap();
+        let deadline = Deadline::after(Duration::from_secs(10));
+        drop(Stream::connect(&Dialled::once(near), deadline).unwrap());
+        far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert_eq!(far.read(&mut [0; 8]).unwrap(), 0);
     }
 }

@@ -36,6 +36,9 @@ use crate::wire::xenstore::{
 const MAX_OWED: usize = 1 << 18;
 const MAX_UNSENT: usize = 64 << 20;
 
+/// Reads of 64 KiB that take all that a socket's buffer can hold, several times over.
+const MAX_DRAIN: u32 = 256;
+
 /// What the daemon answered to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -396,9 +399,14 @@ impl Mux {
         }
     }
 
-    /// Reads everything that is there now, without waiting: one read more than there is to read.
+    /// Reads everything that is there now, without waiting: one read more than there is to read. What is there at once fits into
+    /// the socket's buffer; a daemon that goes on sending, because a guest floods it, does not keep the caller here.
     pub(super) fn drain(&self, link: &Arc<Link>) {
-        while self.receive(link, false) {}
+        for _ in 0..MAX_DRAIN {
+            if !self.receive(link, false) {
+                break;
+            }
+        }
     }
 
     /// One read, and what it brings. False when nothing was there, or the connection is over.
