@@ -7,11 +7,13 @@ case $(state) in --p---) ;; *) echo "not paused: $(state)"; exit 1 ;; esac
 xenith resume pv1
 case $(state) in *p*) echo "still paused: $(state)"; exit 1 ;; esac
 
-# The guest's kernel answers once it is up.
-sleep 8
+# The guest's kernel says when it will answer.
+id=$(xl domid pv1)
+ready() { [ "$(xenstore-read "/local/domain/$id/control/feature-poweroff")" = 1 ]; }
+until_true 90 ready
 xenith shutdown pv1
 gone() { ! xl list pv1 > /dev/null 2>&1; }
-until_true 60 gone
+until_true 120 gone
 
 # A domain that xl started is xl's to destroy: it keeps devices and a monitor. We say so and do nothing.
 guest pvh1 pvh 160
