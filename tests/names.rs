@@ -328,23 +328,3 @@ fn eight_threads_list_while_domains_come_go_and_change_their_names() {
     let names = world.list(&live, true);
     assert!(names.iter().zip(&live).all(|(name, (n, _))| *name == Some(format!("r29-{n}"))));
 }
-
-/// `cargo test --release --test names -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn how_long_a_list_of_ten_thousand_takes() {
-    let world = World::new();
-    let live: Vec<_> = (1..=10_000).map(|n| (n, uuid(n))).collect();
-    live.iter().for_each(|(n, _)| world.create(*n as u16, &format!("d{n}")));
-    for (what, fresh, times) in [("first", false, 1), ("at rest", false, 200), ("fresh", true, 200)] {
-        let (began, trips) = (Instant::now(), world.xs.round_trips());
-        let mut named = 0;
-        for _ in 0..times {
-            let names = world.cache.refresh(live.iter().copied(), fresh, soon()).unwrap();
-            named += live.iter().filter(|(domid, uuid)| names.get(*domid, *uuid).is_some()).count();
-        }
-        assert_eq!(named, 10_000 * times);
-        let trips = world.xs.round_trips() - trips;
-        println!("{what}: {:?} each, {trips} round trips in all", began.elapsed() / times as u32);
-    }
-}
