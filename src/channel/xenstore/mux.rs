@@ -32,8 +32,9 @@ use crate::wire::xenstore::{
     Decoder, Frame, Kind, Request, errno_from_name, errno_name, parse_event, parse_number,
 };
 
-/// What the daemon owes us at most, and what may wait to be written: beyond, it is taken for dead.
-const MAX_OWED: usize = 1 << 18;
+/// What the daemon owes us at most, and what may wait to be written: beyond, it is taken for dead. Fifty threads that ask for the names
+/// of ten thousand domains at once, with a watch for each, stay below.
+const MAX_OWED: usize = 1 << 20;
 const MAX_UNSENT: usize = 64 << 20;
 
 /// Reads of 64 KiB that take all that a socket's buffer can hold, several times over.
