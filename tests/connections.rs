@@ -242,6 +242,8 @@ fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
     let error = victim.destroy().unwrap_err();
     assert_eq!(error.status, Status::OperationFailed);
     assert!(error.message.contains("rename"), "{error}");
+    let error = victim.xml(false).unwrap_err();
+    assert_eq!(error.status, Status::OperationFailed, "nor is it described as if it were the one: {error}");
     let zero = host.lookup_by_id(0).unwrap();
     assert_eq!(zero.suspend().unwrap_err().status, Status::OperationFailed);
     assert_eq!(host.list(LIVE).unwrap().len(), 5, "nobody was hit");
@@ -249,7 +251,9 @@ fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
 
     let options = OpenOptions { without: vec![Road::Hypercall, Road::Xenstore], ..quick() };
     let alone = Connection::open(Some(host.uri()), &options).unwrap();
-    assert_eq!(alone.lookup_by_id(id.parse().unwrap()).unwrap().identity(), victim.identity());
+    let again = alone.lookup_by_id(id.parse().unwrap()).unwrap();
+    assert_eq!(again.identity(), victim.identity());
+    assert_eq!(again.name().unwrap_err().status, Status::OperationFailed);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What changes a host: defining, starting, stopping.
 
-use super::find::{Now, gone, xend_key};
+use super::find::{Now, gone, taken_for_a_name, xend_key};
 use super::routes::Op;
 use super::xend_domain::XendDomain;
 use super::{LocalDriver, unserved};
@@ -46,14 +46,7 @@ impl LocalDriver {
         match found.info.domid {
             Some(domid) if found.info.uuid == uuid && domid == life => Ok(key),
             _ if found.info.uuid == uuid => Err(stale(life, uuid)),
-            _ => {
-                let message = format!(
-                    "xend takes {key} for the name of the domain {}, and cannot be asked for the one that is meant: \
-                     rename that domain",
-                    found.info.uuid
-                );
-                Err(Error::new(Status::OperationFailed, message).on(Road::Xend))
-            }
+            _ => Err(taken_for_a_name(&key, found.info.uuid)),
         }
     }
 

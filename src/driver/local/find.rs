@@ -16,6 +16,7 @@ use crate::log::Level;
 use crate::model::guest::Live;
 use crate::model::identity::{FIRST_RESERVED_DOMID, check_name};
 use crate::model::{DomId, DomainInfo, DomainRow, Identity, State, Uuid};
+use crate::wire::sexpr::Sexpr;
 
 /// How often a domain is asked about that starts or stops between two questions, before that is said.
 const RESTLESS: u32 = 20;
@@ -237,6 +238,16 @@ impl LocalDriver {
         self.xend()?.domain(key, deadline)?.map(|value| XendDomain::read(&value)).transpose()
     }
 
+    /// What xend says of the domain of that uuid, and of no other one.
+    fn xend_value(&self, uuid: Uuid, life: Option<DomId>) -> Result<Sexpr> {
+        let key = xend_key(uuid, life);
+        let value = self.xend()?.domain(&key, self.deadline())?.ok_or_else(|| gone(uuid))?;
+        match XendDomain::read(&value)?.info.uuid {
+            found if found == uuid => Ok(value),
+            other => Err(taken_for_a_name(&key, other)),
+        }
+    }
+
     /// The life of that number. xend takes the number for a name first: where a domain is named so, all are looked through.
     fn xend_life(&self, domid: DomId) -> Result<Option<DomainInfo>> {
         let value = self.xend()?.domain(&domid.to_string(), self.deadline())?;
@@ -270,8 +281,7 @@ impl LocalDriver {
                 Now::Live(info) => info,
             };
             if self.kind == HostKind::XendAlone {
-                let found = self.xend_record(&xend_key(info.uuid, info.domid), self.deadline())?;
-                return found.map(|found| found.name).ok_or_else(|| gone(info.uuid));
+                return Ok(XendDomain::read(&self.xend_value(info.uuid, info.domid)?)?.name);
             }
             let names = self.names()?;
             let domid = info.domid.unwrap_or_default();
@@ -303,10 +313,7 @@ impl LocalDriver {
         if road != Road::Xend {
             return Err(unserved(Op::Xml, road));
         }
-        let value = self
-            .xend()?
-            .domain(&xend_key(domain.uuid, life), self.deadline())?
-            .ok_or_else(|| gone(domain.uuid))?;
+        let value = self.xend_value(domain.uuid, life)?;
         // What xend itself says must be understood: a failure here is no fault of the caller's.
         let (guest, mut live) = sxpr::from_sxpr(&value)
             .map_err(|error| Error { status: Status::Protocol, ..error }.on(Road::Xend))?;
@@ -355,6 +362,14 @@ pub(super) fn machine_of(xen_caps: &str) -> String {
 
 fn newest(infos: impl Iterator<Item = DomainInfo>, uuid: Uuid) -> Option<DomainInfo> {
     infos.filter(|info| info.uuid == uuid && info.state != State::Shutdown).max_by_key(|info| info.domid)
+}
+
+/// xend looks for names first, and somebody named a domain like what another one has to be asked by.
+pub(super) fn taken_for_a_name(key: &str, other: Uuid) -> Error {
+    let message = format!(
+        "xend takes {key} for the name of the domain {other}, and cannot be asked for the one that is meant: rename that domain"
+    );
+    Error::new(Status::OperationFailed, message).on(Road::Xend)
 }
 
 pub(super) fn gone(uuid: Uuid) -> Error {
