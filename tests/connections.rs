@@ -245,7 +245,12 @@ fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
     let error = victim.xml(false).unwrap_err();
     assert_eq!(error.status, Status::OperationFailed, "nor is it described as if it were the one: {error}");
     let zero = host.lookup_by_id(0).unwrap();
-    assert_eq!(zero.suspend().unwrap_err().status, Status::OperationFailed);
+    let error = zero.suspend().unwrap_err();
+    assert_eq!(error.status, Status::OperationFailed);
+    assert!(
+        error.message.contains("rename"),
+        "the one named 0 was not paused, and xend was not asked: {error}"
+    );
     assert_eq!(host.list(LIVE).unwrap().len(), 5, "nobody was hit");
     assert!(host.list(LIVE).unwrap().iter().all(|row| row.info.state != xenith::model::State::Paused));
 

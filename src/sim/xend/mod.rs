@@ -261,11 +261,14 @@ impl Xend {
 
     /// Whom a path's element means: a name, then a domid, then a uuid.
     fn find(&self, key: &str) -> Option<Found> {
-        if key == "Domain-0" || key == "0" {
+        if key == "Domain-0" {
             return Some(Found::Domain0);
         }
         if let Some(uuid) = self.by_name(key) {
             return Some(Found::Guest(uuid));
+        }
+        if key == "0" {
+            return Some(Found::Domain0);
         }
         if let Some(uuid) = key.parse().ok().and_then(|domid: DomId| self.live.get(&domid)) {
             return Some(Found::Guest(*uuid));
