@@ -7,8 +7,9 @@
 //! | [`error`], [`uri`], [`deadline`], [`log`] | what every room may use |
 //! | [`model`] | guests, their state and identity, hosts: plain data, no I/O, no text |
 //! | [`wire`] | bytes <-> structs, no I/O: hypercall layouts, xenstore frames, xend's HTTP and S-expressions |
-//! | [`format`](mod@format) | text <-> model: domain XML, xend's S-expressions |
+//! | [`format`](mod@format) | text <-> model: domain XML, xend's S-expressions, xl's language, libxl's JSON |
 //! | [`channel`] | the near end of each road into a host: I/O |
+//! | [`store`] | where inactive domains live when no daemon keeps them: domain files in /etc/xen |
 //! | [`sim`] | the far end of each road: the embedded Xen host |
 //! | [`driver`] | the operations a user can ask for, and the table that says which road serves each |
 //! | `capi` | the C ABI: pointers in, driver calls, pointers out |
@@ -23,6 +24,7 @@ pub mod format;
 pub mod log;
 pub mod model;
 pub mod sim;
+pub mod store;
 pub mod uri;
 pub mod wire;
 

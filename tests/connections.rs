@@ -70,7 +70,7 @@ fn without_xend_a_host_still_tells_figures_and_names_what_it_cannot_do() {
     domain.suspend().unwrap();
     assert_eq!(domain.info().unwrap().state, xenith::model::State::Paused);
     domain.resume().unwrap();
-    let error = host.define(&guest("x", None)).err().unwrap();
+    let error = host.create(&guest("x", None), false).err().unwrap();
     assert_eq!(error.status, Status::NotSupported);
     assert!(error.message.contains("toolstack"), "{error}");
     assert_eq!(domain.xml(false).unwrap_err().status, Status::NotSupported);

@@ -311,7 +311,8 @@ const HVM_DIRECT_KERNEL: &str = "<domain type='xen'>
 
 #[test]
 fn the_description_after_the_way_through_xend_says_everything_again() {
-    let live = Live { domid: Some(7), console_tty: Some("/dev/pts/5".into()), vnc_port: None };
+    let live =
+        Live { domid: Some(7), console_tty: Some("/dev/pts/5".into()), vnc_port: None, ..Live::default() };
     for (name, live, expected) in [
         ("pv-bootloader.xml", live, PV_BOOTLOADER),
         ("hvm-direct-kernel.xml", Live::default(), HVM_DIRECT_KERNEL),

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, c_char};
+use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::domain::*;
 use super::error::*;
 use super::info::*;
 use super::list::*;
-use crate::driver::{Connection, Counters, Driver, ListFilter};
+use crate::driver::{Connection, Counters, Driver, HostReport, ListFilter};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{
     DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Reason, State, Uuid, XenVersion,
@@ -139,6 +140,31 @@ impl Driver for Notes {
     }
     fn is_persistent(&self, _: &Identity) -> Result<bool> {
         Ok(true)
+    }
+    fn save(&self, _: &Identity, file: &Path) -> Result<()> {
+        self.note(format!("save {}", file.display()));
+        Ok(())
+    }
+    fn restore(&self, file: &Path, paused: bool) -> Result<Identity> {
+        self.note(format!("restore {} {paused}", file.display()));
+        Ok(LIFE)
+    }
+    fn autostart(&self, _: &Identity) -> Result<bool> {
+        Ok(true)
+    }
+    fn set_autostart(&self, _: &Identity, autostart: bool) -> Result<()> {
+        self.note(format!("set autostart {autostart}"));
+        Ok(())
+    }
+    fn has_monitor(&self, _: &Identity) -> Result<bool> {
+        Ok(true)
+    }
+    fn start_monitor(&self, _: &Identity) -> Result<()> {
+        self.note("start monitor");
+        Ok(())
+    }
+    fn report(&self) -> Result<HostReport> {
+        Err(Error::new(Status::NotSupported, "no report"))
     }
 }
 

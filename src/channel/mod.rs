@@ -4,3 +4,4 @@ pub mod hypercall;
 pub mod stream;
 pub mod xend;
 pub mod xenstore;
+pub mod xl;

@@ -1,10 +1,11 @@
 //! What a user holds: a connection, and domains on it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Counters, Driver, ListFilter, OpenOptions};
+use super::{Counters, Driver, HostReport, ListFilter, OpenOptions};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
 use crate::uri::{self, Target};
@@ -124,6 +125,16 @@ impl Connection {
         Ok(self.domain(self.driver()?.create(xml, paused)?))
     }
 
+    /// See [`Driver::restore`].
+    pub fn restore(&self, file: &Path, paused: bool) -> Result<Domain> {
+        Ok(self.domain(self.driver()?.restore(file, paused)?))
+    }
+
+    /// See [`Driver::report`].
+    pub fn report(&self) -> Result<HostReport> {
+        self.driver()?.report()
+    }
+
     fn domain(&self, identity: Identity) -> Domain {
         Domain { connection: self.clone(), identity: Mutex::new(identity) }
     }
@@ -188,6 +199,31 @@ impl Domain {
     /// Whether it is alive.
     pub fn is_active(&self) -> Result<bool> {
         Ok(self.id()?.is_some())
+    }
+
+    /// See [`Driver::save`].
+    pub fn save(&self, file: &Path) -> Result<()> {
+        self.driver()?.save(&self.identity(), file)
+    }
+
+    /// See [`Driver::autostart`].
+    pub fn autostart(&self) -> Result<bool> {
+        self.driver()?.autostart(&self.identity())
+    }
+
+    /// See [`Driver::set_autostart`].
+    pub fn set_autostart(&self, autostart: bool) -> Result<()> {
+        self.driver()?.set_autostart(&self.identity(), autostart)
+    }
+
+    /// See [`Driver::has_monitor`].
+    pub fn has_monitor(&self) -> Result<bool> {
+        self.driver()?.has_monitor(&self.identity())
+    }
+
+    /// See [`Driver::start_monitor`].
+    pub fn start_monitor(&self) -> Result<()> {
+        self.driver()?.start_monitor(&self.identity())
     }
 
     /// Starts it; this handle is pinned to the new life.

@@ -4,10 +4,13 @@
 mod connection;
 mod local;
 pub mod names;
+mod report;
 
+use std::path::Path;
 use std::time::Duration;
 
 pub use connection::{Connection, Domain};
+pub use report::{HostReport, RoadReport, RouteReport};
 
 use crate::error::Result;
 use crate::log::Log;
@@ -58,6 +61,8 @@ pub struct Counters {
     pub xenstore_round_trips: u64,
     /// Requests sent to xend.
     pub xend_requests: u64,
+    /// Runs of xl.
+    pub xl_runs: u64,
 }
 
 /// Every operation on a host and its domains. Implementations: [`crate::driver`]'s local driver; later other hosts.
@@ -116,6 +121,22 @@ pub trait Driver: Send + Sync {
     fn xml(&self, domain: &Identity, inactive: bool) -> Result<String>;
     /// Whether the host remembers it when it is not running.
     fn is_persistent(&self, domain: &Identity) -> Result<bool>;
+
+    /// Writes its state into a file and ends its life.
+    fn save(&self, domain: &Identity, file: &Path) -> Result<()>;
+    /// Begins the next life of a saved domain; returns it.
+    fn restore(&self, file: &Path, paused: bool) -> Result<Identity>;
+    /// Whether it is started with the host.
+    fn autostart(&self, domain: &Identity) -> Result<bool>;
+    /// Sets whether it is started with the host.
+    fn set_autostart(&self, domain: &Identity, autostart: bool) -> Result<()>;
+    /// Whether the process runs that the toolstack left to act when this life ends. [`crate::Status::NotSupported`] on hosts whose
+    /// toolstack needs none.
+    fn has_monitor(&self, domain: &Identity) -> Result<bool>;
+    /// Starts a process that acts when this life ends, in the place of one that is missing.
+    fn start_monitor(&self, domain: &Identity) -> Result<()>;
+    /// Each road and what serves each operation, and what is not as it should be.
+    fn report(&self) -> Result<HostReport>;
 
     /// How much was asked of the roads so far.
     fn counters(&self) -> Counters;

@@ -8,7 +8,9 @@ mod arbitrary;
 pub mod capabilities;
 mod cpuset;
 mod error;
+pub mod libxl_json;
 pub mod sxpr;
+pub mod xl;
 pub mod xml;
 
 pub use error::{Place, SyntaxError};

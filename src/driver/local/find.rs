@@ -146,7 +146,7 @@ impl LocalDriver {
 
     /// All domains that the filter names, each once. A domain that exists all the while is in the list, whatever it does meanwhile.
     pub(super) fn list_domains(&self, filter: ListFilter) -> Result<Vec<DomainRow>> {
-        let inactive = filter.inactive && super::routes::of(self.kind, Op::List).inactive.is_some();
+        let inactive = filter.inactive && super::routes::of(self.kind, Op::List).inactive == Some(Road::Xend);
         let mut rows = match self.active(Op::List)? {
             Road::Hypercall if inactive => self.lives_and_others(filter.fresh)?,
             Road::Hypercall => self.named_lives(filter.fresh)?,
@@ -229,8 +229,8 @@ impl LocalDriver {
     /// xend's record of a domain, live or not; none on a host where nobody remembers domains.
     fn known_to_xend(&self, key: &str, deadline: Deadline) -> Result<Option<XendDomain>> {
         match super::routes::of(self.kind, Op::Info).inactive {
-            Some(_) => self.xend_record(key, deadline),
-            None => Ok(None),
+            Some(Road::Xend) => self.xend_record(key, deadline),
+            _ => Ok(None),
         }
     }
 

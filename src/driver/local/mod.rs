@@ -10,6 +10,7 @@ mod routes;
 mod xend_domain;
 mod xend_road;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use self::find::Now;
 use self::routes::{HostKind, Op};
 use self::xend_road::XendRoad;
 use super::names::NameCache;
-use super::{Counters, Driver, ListFilter, OpenOptions};
+use super::{Counters, Driver, HostReport, ListFilter, OpenOptions};
 use crate::channel::hypercall::Hypervisor;
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::channel::xenstore::Xenstore;
@@ -321,11 +322,40 @@ impl Driver for LocalDriver {
         }
     }
 
+    fn save(&self, _domain: &Identity, _file: &Path) -> Result<()> {
+        Err(self.no_road(Op::Save))
+    }
+
+    fn restore(&self, _file: &Path, _paused: bool) -> Result<Identity> {
+        Err(self.no_road(Op::Save))
+    }
+
+    fn autostart(&self, _domain: &Identity) -> Result<bool> {
+        Err(self.no_road(Op::Autostart))
+    }
+
+    fn set_autostart(&self, _domain: &Identity, _autostart: bool) -> Result<()> {
+        Err(self.no_road(Op::Autostart))
+    }
+
+    fn has_monitor(&self, _domain: &Identity) -> Result<bool> {
+        Err(self.no_road(Op::Monitor))
+    }
+
+    fn start_monitor(&self, _domain: &Identity) -> Result<()> {
+        Err(self.no_road(Op::Monitor))
+    }
+
+    fn report(&self) -> Result<HostReport> {
+        Err(self.no_road(Op::Version))
+    }
+
     fn counters(&self) -> Counters {
         Counters {
             hypercalls: self.roads.hypervisor.as_ref().map_or(0, Hypervisor::calls),
             xenstore_round_trips: self.roads.xenstore.as_ref().map_or(0, |xenstore| xenstore.round_trips()),
             xend_requests: self.roads.xend.requests(),
+            xl_runs: 0,
         }
     }
 }

@@ -11,6 +11,9 @@ pub(super) enum HostKind {
     Xend,
     /// A xend alone: another machine's, or this one's without the right to issue hypercalls.
     XendAlone,
+    /// Hypercalls, xenstore, xl and domain files: hosts of today.
+    #[allow(dead_code, reason = "found at open soon")]
+    Xl,
     /// Hypercalls, perhaps xenstore, and no toolstack.
     Bare,
 }
@@ -33,6 +36,12 @@ pub(super) enum Op {
     Define,
     Undefine,
     Start,
+    /// Save and restore.
+    Save,
+    /// Reading and setting it.
+    Autostart,
+    /// Looking for a life's monitor, and starting one.
+    Monitor,
 }
 
 /// The two roads of an operation: for a live domain (or the host itself) and for an inactive one. `None`: no road of this kind of
@@ -52,35 +61,42 @@ const fn route(active: Option<Road>, inactive: Option<Road>) -> Route {
 const HYPERCALL: Option<Road> = Some(Road::Hypercall);
 const XENSTORE: Option<Road> = Some(Road::Xenstore);
 const XEND: Option<Road> = Some(Road::Xend);
+const XL: Option<Road> = Some(Road::Xl);
+const STORE: Option<Road> = Some(Road::Store);
 const NONE: Option<Road> = None;
 
 /// The table. xend pauses and destroys although a hypercall could: it keeps devices and restart policies, and must know.
-const TABLE: &[(Op, Route, Route, Route)] = &[
-    // operation          Xend                       XendAlone             Bare
-    (Op::Version, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::Capabilities, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::NodeInfo, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::List, route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, NONE)),
-    (Op::Info, route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, NONE)),
-    (Op::Xml, route(XEND, XEND), route(XEND, XEND), route(NONE, NONE)),
-    (Op::Suspend, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::Resume, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::Shutdown, route(XEND, NONE), route(XEND, NONE), route(XENSTORE, NONE)),
-    (Op::Reboot, route(XEND, NONE), route(XEND, NONE), route(XENSTORE, NONE)),
-    (Op::Destroy, route(XEND, NONE), route(XEND, NONE), route(HYPERCALL, NONE)),
-    (Op::Create, route(XEND, NONE), route(XEND, NONE), route(NONE, NONE)),
-    (Op::Define, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
-    (Op::Undefine, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
-    (Op::Start, route(NONE, XEND), route(NONE, XEND), route(NONE, NONE)),
+#[rustfmt::skip]
+const TABLE: &[(Op, Route, Route, Route, Route)] = &[
+    // operation        Xend                    XendAlone           Xl                       Bare
+    (Op::Version,      route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE),  route(HYPERCALL, NONE)),
+    (Op::Capabilities, route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE),  route(HYPERCALL, NONE)),
+    (Op::NodeInfo,     route(HYPERCALL, NONE), route(XEND, NONE), route(HYPERCALL, NONE),  route(HYPERCALL, NONE)),
+    (Op::List,         route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, STORE), route(HYPERCALL, STORE)),
+    (Op::Info,         route(HYPERCALL, XEND), route(XEND, XEND), route(HYPERCALL, STORE), route(HYPERCALL, STORE)),
+    (Op::Xml,          route(XEND, XEND),      route(XEND, XEND), route(XL, STORE),        route(NONE, STORE)),
+    (Op::Suspend,      route(XEND, NONE),      route(XEND, NONE), route(HYPERCALL, NONE),  route(HYPERCALL, NONE)),
+    (Op::Resume,       route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(HYPERCALL, NONE)),
+    (Op::Shutdown,     route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(XENSTORE, NONE)),
+    (Op::Reboot,       route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(XENSTORE, NONE)),
+    (Op::Destroy,      route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(HYPERCALL, NONE)),
+    (Op::Create,       route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(NONE, NONE)),
+    (Op::Save,         route(XEND, NONE),      route(XEND, NONE), route(XL, NONE),         route(NONE, NONE)),
+    (Op::Define,       route(NONE, XEND),      route(NONE, XEND), route(NONE, STORE),      route(NONE, STORE)),
+    (Op::Undefine,     route(NONE, XEND),      route(NONE, XEND), route(NONE, STORE),      route(NONE, STORE)),
+    (Op::Autostart,    route(NONE, XEND),      route(NONE, XEND), route(NONE, STORE),      route(NONE, STORE)),
+    (Op::Start,        route(NONE, XEND),      route(NONE, XEND), route(NONE, XL),         route(NONE, NONE)),
+    (Op::Monitor,      route(NONE, NONE),      route(NONE, NONE), route(XL, NONE),         route(NONE, NONE)),
 ];
 
 /// The roads of `op` on that kind of host.
 pub(super) fn of(kind: HostKind, op: Op) -> Route {
     let row = TABLE.iter().find(|(listed, ..)| *listed == op);
     // `every_operation_has_a_row` proves that there is one.
-    row.map_or(route(NONE, NONE), |(_, xend, alone, bare)| match kind {
+    row.map_or(route(NONE, NONE), |(_, xend, alone, xl, bare)| match kind {
         HostKind::Xend => *xend,
         HostKind::XendAlone => *alone,
+        HostKind::Xl => *xl,
         HostKind::Bare => *bare,
     })
 }
@@ -108,6 +124,9 @@ mod tests {
             Define,
             Undefine,
             Start,
+            Save,
+            Autostart,
+            Monitor,
         ];
         for op in all {
             assert_eq!(TABLE.iter().filter(|(listed, ..)| *listed == op).count(), 1, "{op:?}");
@@ -115,25 +134,31 @@ mod tests {
         assert_eq!(TABLE.len(), all.len());
     }
 
-    /// The table of docs/model.md, as (operations, active with xend, inactive, active without).
-    fn documented() -> Vec<(Vec<Op>, [Option<Road>; 3])> {
+    /// The table of docs/model.md: operations, and the routes with xend, with xl, and without a toolstack.
+    fn documented() -> Vec<(Vec<Op>, [Route; 3])> {
         let ops = |words: &str| match words {
             "version, free memory, node info" => vec![Op::Version, Op::Capabilities, Op::NodeInfo],
             "list, info, state, OS type, id" => vec![Op::List, Op::Info],
             // A lookup takes the roads of the list.
             "look up by id, uuid, name" => vec![Op::List],
             "XML" => vec![Op::Xml],
-            "suspend, resume" => vec![Op::Suspend, Op::Resume],
+            "suspend" => vec![Op::Suspend],
+            "resume" => vec![Op::Resume],
             "shutdown, reboot" => vec![Op::Shutdown, Op::Reboot],
             "destroy" => vec![Op::Destroy],
             "create XML" => vec![Op::Create],
-            "define, undefine, start" => vec![Op::Define, Op::Undefine, Op::Start],
+            "save, restore" => vec![Op::Save],
+            "define, undefine, autostart" => vec![Op::Define, Op::Undefine, Op::Autostart],
+            "start" => vec![Op::Start],
+            "monitor" => vec![Op::Monitor],
             other => panic!("the document names '{other}'"),
         };
         let road = |cell: &str| match cell.split([' ', '(']).next() {
             Some("hypercall") => HYPERCALL,
             Some("xend") => XEND,
             Some("xenstore") => XENSTORE,
+            Some("xl") => XL,
+            Some("store") => STORE,
             Some("" | "not") => NONE,
             _ => panic!("the document names the road '{cell}'"),
         };
@@ -142,7 +167,8 @@ mod tests {
         let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
         rows.map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            (ops(cells[1]), [road(cells[2]), road(cells[3]), road(cells[4])])
+            let pair = |at: usize| route(road(cells[at]), road(cells[at + 1]));
+            (ops(cells[1]), [pair(2), pair(4), pair(6)])
         })
         .collect()
     }
@@ -150,13 +176,18 @@ mod tests {
     #[test]
     fn the_document_has_the_same_table() {
         let documented = documented();
-        for (ops, [xend, inactive, bare]) in &documented {
+        for (ops, [xend, xl, bare]) in &documented {
             for op in ops {
-                assert_eq!(of(HostKind::Xend, *op), route(*xend, *inactive), "{op:?}");
-                assert_eq!(of(HostKind::Bare, *op), route(*bare, NONE), "{op:?}");
+                assert_eq!(of(HostKind::Xend, *op), *xend, "{op:?}");
+                assert_eq!(of(HostKind::Xl, *op), *xl, "{op:?}");
+                assert_eq!(of(HostKind::Bare, *op), *bare, "{op:?}");
                 // With xend alone, everything that has a road has that one.
                 let alone = |road: Option<Road>| road.and(XEND);
-                assert_eq!(of(HostKind::XendAlone, *op), route(alone(*xend), alone(*inactive)), "{op:?}");
+                assert_eq!(
+                    of(HostKind::XendAlone, *op),
+                    route(alone(xend.active), alone(xend.inactive)),
+                    "{op:?}"
+                );
             }
         }
         for (op, ..) in TABLE {
@@ -173,7 +204,7 @@ mod tests {
 
     #[test]
     fn status_never_waits_for_a_daemon_where_hypercalls_work() {
-        for kind in [HostKind::Xend, HostKind::Bare] {
+        for kind in [HostKind::Xend, HostKind::Xl, HostKind::Bare] {
             assert_eq!(of(kind, Op::Info).active, Some(Road::Hypercall));
             assert_eq!(of(kind, Op::List).active, Some(Road::Hypercall));
         }

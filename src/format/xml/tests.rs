@@ -327,7 +327,7 @@ proptest! {
     fn a_guest_goes_to_xml_and_back(guest in guests()) {
         let document = write_with_secrets(&guest, &Live::default());
         prop_assert_eq!(parse(&document).map_err(|error| format!("{error}\n{document}")), Ok(guest.clone()));
-        let live = Live { domid: Some(5), console_tty: Some("/dev/pts/9".into()), vnc_port: Some(5907) };
+        let live = Live { domid: Some(5), console_tty: Some("/dev/pts/9".into()), vnc_port: Some(5907), ..Live::default() };
         let document = write_with_secrets(&guest, &live);
         prop_assert_eq!(parse(&document).map_err(|error| format!("{error}\n{document}")), Ok(guest));
     }

@@ -152,6 +152,12 @@ pub struct Live {
     pub console_tty: Option<String>,
     /// The TCP port on which its screen can be seen.
     pub vnc_port: Option<u16>,
+    /// The terminals of its serial ports in the host, in the order of [`Guest::serials`].
+    pub serial_ttys: Vec<Option<String>>,
+    /// The names of its interfaces in the host, in the order of [`Guest::interfaces`]: `vif3.0`.
+    pub vifs: Vec<Option<String>>,
+    /// Who serves its disks, in the order of [`Guest::disks`]: `phy` (the kernel), `qemu`, `tap`.
+    pub disk_backends: Vec<Option<String>>,
 }
 
 /// Virtual processors.
