@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::OnceCell;
 
-use super::arena::{Buffer, Pool};
+use super::arena::{Buffer, Pages, Pool};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::wire::hypercall::request::{DOMCTL_SIZE, SYSCTL_SIZE};
@@ -29,6 +29,7 @@ const EFAULT_RETRIES: u32 = 2;
 /// The way to the hypervisor. Its results are Xen's: a value, or an errno.
 pub(super) struct Door {
     port: Arc<dyn Hypercall>,
+    pages: Pages,
     small: Pool,
     lists: OnceCell<Pool>,
     calls: AtomicU64,
@@ -36,14 +37,14 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(port: Arc<dyn Hypercall>, log: &Log) -> Result<Self> {
-        let small = Pool::new(SMALL, SMALL_KEPT, log).map_err(|error| no_memory(&error))?;
-        Ok(Door { port, small, lists: OnceCell::new(), calls: AtomicU64::new(0), log: log.clone() })
+    pub(super) fn new(port: Arc<dyn Hypercall>, pages: Pages, log: &Log) -> Result<Self> {
+        let small = Pool::new(SMALL, SMALL_KEPT, pages.clone(), log).map_err(|error| no_memory(&error))?;
+        Ok(Door { port, pages, small, lists: OnceCell::new(), calls: AtomicU64::new(0), log: log.clone() })
     }
 
     /// Makes the buffers for lists, with room for `bytes` of records. Without it there is no [`Door::list`].
     pub(super) fn reserve_list(&self, bytes: usize) -> Result<()> {
-        let make = || Pool::new(RECORDS_AT + bytes, LISTS_KEPT, &self.log);
+        let make = || Pool::new(RECORDS_AT + bytes, LISTS_KEPT, self.pages.clone(), &self.log);
         self.lists.get_or_try_init(make).map(|_| ()).map_err(|error| no_memory(&error))
     }
 

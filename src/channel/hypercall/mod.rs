@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arena::Pages;
 use door::Door;
 
 use crate::deadline::Deadline;
@@ -51,12 +52,18 @@ impl Hypervisor {
     /// Errors: [`Status::NoConnect`] where there is no such device, [`Status::AccessDenied`] without rights,
     /// [`Status::NotSupported`] for a Xen that no row of [`crate::wire::hypercall::GENERATIONS`] describes.
     pub fn open(path: Option<&Path>, log: &Log) -> Result<Self> {
-        Self::over(Arc::new(privcmd::Privcmd::open(path, log)?), log)
+        let privcmd = privcmd::Privcmd::open(path, log)?;
+        let pages = privcmd.pages(log);
+        Self::with_pages(Arc::new(privcmd), pages, log)
     }
 
     /// Speaks to whatever answers `port`. Errors as for [`Hypervisor::open`].
     pub fn over(port: Arc<dyn Hypercall>, log: &Log) -> Result<Self> {
-        let door = Door::new(port, log)?;
+        Self::with_pages(port, Pages::Locked, log)
+    }
+
+    fn with_pages(port: Arc<dyn Hypercall>, pages: Pages, log: &Log) -> Result<Self> {
+        let door = Door::new(port, pages, log)?;
         let (version, generation) = detect::detect(&door, log)?;
         let layout = |table: &'static crate::wire::hypercall::layout::Table, version| {
             table.layout(version).ok_or_else(|| {

@@ -8,7 +8,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::arena::Pages;
 use crate::error::{Error, Result, Road, Status};
 use crate::log::{Level, Log};
 use crate::wire::port::{Hypercall, Memory};
@@ -30,6 +32,7 @@ struct Request {
 #[derive(Debug)]
 pub(super) struct Privcmd {
     device: File,
+    path: PathBuf,
 }
 
 impl Privcmd {
@@ -45,7 +48,7 @@ impl Privcmd {
             match opened {
                 Ok(device) => {
                     log.say(Level::Info, format_args!("hypercalls through {}", path.display()));
-                    return Ok(Privcmd { device });
+                    return Ok(Privcmd { device, path });
                 }
                 Err(error) if is_missing(&error) => {
                     missing.get_or_insert((path, error));
@@ -58,6 +61,27 @@ impl Privcmd {
             || Error::new(Status::Internal, "no privcmd device to try").on(Road::Hypercall),
             |(path, error)| cannot_open(&path, &error),
         ))
+    }
+}
+
+impl Privcmd {
+    /// Where its requests should live: the kernel's own buffers, whose device stands beside this one (/dev/xen/hypercall) from Linux 4.18
+    /// on; else locked memory.
+    pub(super) fn pages(&self, log: &Log) -> Pages {
+        let path = self.path.with_file_name("hypercall");
+        match OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(&path) {
+            Ok(device) => {
+                log.say(Level::Info, format_args!("buffers for hypercalls from {}", path.display()));
+                Pages::Kernel(Arc::new(device))
+            }
+            Err(error) => {
+                log.say(
+                    Level::Info,
+                    format_args!("buffers for hypercalls in locked memory: {}: {error}", path.display()),
+                );
+                Pages::Locked
+            }
+        }
     }
 }
 
