@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod arbitrary;
 pub mod capabilities;
+mod chardev;
 mod cpuset;
 mod error;
 pub mod libxl_json;

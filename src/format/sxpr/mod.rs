@@ -17,7 +17,6 @@
 //! Scripts, drivers and emulators that the configuration leaves to the toolstack are what libvirt gives to xend: `vif-bridge` for
 //! a bridge, `file:` and `phy:` for disks, the hvmloader and qemu-dm of xend's time for HVM guests.
 
-mod chardev;
 mod read;
 mod write;
 

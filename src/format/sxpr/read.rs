@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::chardev::from_words;
+use crate::format::chardev::from_words;
 use crate::format::cpuset::cpu_set;
 use crate::format::error::shown;
 use crate::model::guest::{

@@ -1,8 +1,8 @@
 //! The model -> `(vm ...)`, key by key in the order of libvirt, whose xends have taken it for ten years.
 
 use super::XendFormat;
-use super::chardev::to_words;
 use crate::error::{Error, Result, Status};
+use crate::format::chardev::to_words;
 use crate::format::cpuset::cpu_ranges;
 use crate::model::guest::{
     BootDevice, CharDevice, Clock, ClockBasis, ClockOffset, Disk, DiskDevice, DiskKind, Graphics, Input,

@@ -3,7 +3,7 @@
 use crate::model::guest::{CharSource, Endpoint};
 
 /// The words; the error says which value cannot be said in them.
-pub(super) fn to_words(source: &CharSource) -> Result<String, String> {
+pub(crate) fn to_words(source: &CharSource) -> Result<String, String> {
     Ok(match source {
         CharSource::Null => "null".into(),
         CharSource::Stdio => "stdio".into(),
@@ -44,7 +44,7 @@ fn to_colon(end: &Endpoint) -> Result<String, String> {
 }
 
 /// None for `none`: no port. The error shows what is not known.
-pub(super) fn from_words(words: &str) -> Result<Option<CharSource>, String> {
+pub(crate) fn from_words(words: &str) -> Result<Option<CharSource>, String> {
     let source = match words {
         "" | "none" => return Ok(None),
         "null" => CharSource::Null,
