@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_char};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -15,7 +16,7 @@ use super::domain::*;
 use super::error::*;
 use super::info::*;
 use super::list::*;
-use crate::driver::{Connection, Counters, Driver, HostReport, ListFilter};
+use crate::driver::{Connection, Counters, Driver, HostReport, ListFilter, MindEnd};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{
     DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Reason, State, Uuid, XenVersion,
@@ -162,6 +163,10 @@ impl Driver for Notes {
     fn start_monitor(&self, _: &Identity) -> Result<()> {
         self.note("start monitor");
         Ok(())
+    }
+    fn mind(&self, _: &Identity, _: &AtomicBool) -> Result<MindEnd> {
+        self.note("mind");
+        Ok(MindEnd::Gone)
     }
     fn report(&self) -> Result<HostReport> {
         Err(Error::new(Status::NotSupported, "no report"))

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::{Counters, Driver, HostReport, ListFilter, OpenOptions};
+use super::{Counters, Driver, HostReport, ListFilter, MindEnd, OpenOptions};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
 use crate::uri::{self, Target};
@@ -224,6 +225,11 @@ impl Domain {
     /// See [`Driver::start_monitor`].
     pub fn start_monitor(&self) -> Result<()> {
         self.driver()?.start_monitor(&self.identity())
+    }
+
+    /// See [`Driver::mind`].
+    pub fn mind(&self, stop: &AtomicBool) -> Result<MindEnd> {
+        self.driver()?.mind(&self.identity(), stop)
     }
 
     /// Starts it; this handle is pinned to the new life.

@@ -3,13 +3,16 @@
 
 mod connection;
 mod local;
+mod monitor;
 pub mod names;
 mod report;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use connection::{Connection, Domain};
+pub use monitor::MindEnd;
 pub use report::{HostReport, RoadReport, RouteReport};
 
 use crate::error::Result;
@@ -135,6 +138,11 @@ pub trait Driver: Send + Sync {
     fn has_monitor(&self, domain: &Identity) -> Result<bool>;
     /// Starts a process that acts when this life ends, in the place of one that is missing.
     fn start_monitor(&self, domain: &Identity) -> Result<()>;
+    /// Is that process: waits for the life's end and does what the domain's configuration says for it, over and over,
+    /// until the domain is gone or is kept as it is, or `stop` is set (looked at once a second).
+    ///
+    /// Errors: [`crate::Status::InvalidState`] where another process minds the domain already.
+    fn mind(&self, domain: &Identity, stop: &AtomicBool) -> Result<MindEnd>;
     /// Each road and what serves each operation, and what is not as it should be.
     fn report(&self) -> Result<HostReport>;
 

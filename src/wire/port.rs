@@ -107,6 +107,9 @@ pub struct ToolMonitor {
     pub args: Vec<OsString>,
     /// Where its standard output goes: xl's log of the domain, which says which one it minds (`/var/log/xen/xl-NAME.log`).
     pub log: Option<OsString>,
+    /// The life that it says to wait for, where it says one: xl writes the number into that log. It can lag behind while the
+    /// monitor starts the next life.
+    pub domid: Option<u32>,
 }
 
 /// Runs a host's toolstack command (`xl`): the real one, or the embedded host's.

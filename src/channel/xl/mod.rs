@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
+use crate::log::Log;
 use crate::model::{DomId, Uuid};
 use crate::wire::port::{ToolMonitor, ToolOutcome, ToolRun, Toolstack};
 
@@ -21,10 +22,10 @@ pub struct Xl {
 }
 
 impl Xl {
-    /// This machine's xl: `path`, or where it usually is.
+    /// This machine's xl: `path`, or where it usually is. `log` hears what had to be worked around.
     ///
     /// Errors: [`Status::NoConnect`] where there is none; [`Status::AccessDenied`] where it may not be run.
-    pub fn find(_path: Option<&Path>) -> Result<Xl> {
+    pub fn find(_path: Option<&Path>, _log: &Log) -> Result<Xl> {
         Err(not_yet())
     }
 

@@ -12,7 +12,7 @@ mod xend_road;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) use open::{embedded, local};
@@ -21,7 +21,7 @@ use self::find::Now;
 use self::routes::{HostKind, Op};
 use self::xend_road::XendRoad;
 use super::names::NameCache;
-use super::{Counters, Driver, HostReport, ListFilter, OpenOptions};
+use super::{Counters, Driver, HostReport, ListFilter, MindEnd, OpenOptions};
 use crate::channel::hypercall::Hypervisor;
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::channel::xenstore::Xenstore;
@@ -343,6 +343,10 @@ impl Driver for LocalDriver {
     }
 
     fn start_monitor(&self, _domain: &Identity) -> Result<()> {
+        Err(self.no_road(Op::Monitor))
+    }
+
+    fn mind(&self, _domain: &Identity, _stop: &AtomicBool) -> Result<MindEnd> {
         Err(self.no_road(Op::Monitor))
     }
 
