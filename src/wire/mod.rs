@@ -2,6 +2,7 @@
 
 pub mod hypercall;
 pub mod port;
+pub mod saved;
 pub mod sexpr;
 pub mod xend_http;
 pub mod xenstore;
