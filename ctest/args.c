@@ -154,6 +154,92 @@ static void bad_xml(xenith_connect *conn)
     CHECK(dom == POISON(xenith_domain));
 }
 
+/* What stands for the path of a file in xenith_domain_save and xenith_domain_restore. */
+static void files(xenith_connect *conn, xenith_domain *dom)
+{
+    static const char *const bad[] = {NULL, "", NOT_UTF8};
+    xenith_domain *out = POISON(xenith_domain);
+    size_t i;
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        REFUSED("file", xenith_domain_save(dom, bad[i], 0, ERR));
+        REFUSED("file", xenith_domain_restore(conn, bad[i], 0, &out, ERR));
+    }
+    REFUSED("dom", xenith_domain_save(NULL, "/nonexistent/file", 0, ERR));
+    REFUSED("flags", xenith_domain_save(dom, "/nonexistent/file", 1, ERR));
+    REFUSED("conn", xenith_domain_restore(NULL, "/nonexistent/file", 0, &out, ERR));
+    REFUSED("out", xenith_domain_restore(conn, "/nonexistent/file", 0, NULL, ERR));
+    REFUSED("flags", xenith_domain_restore(conn, "/nonexistent/file", 2, &out, ERR));
+    CHECK(xenith_domain_restore(conn, "/nonexistent/file", 0, &out, NULL) != XENITH_OK);
+    CHECK(out == POISON(xenith_domain));
+
+    REFUSED("dom", xenith_domain_set_autostart(NULL, 1, 0, ERR));
+    REFUSED("flags", xenith_domain_set_autostart(dom, 1, 1, ERR));
+    REFUSED("autostart", xenith_domain_set_autostart(dom, 2, 0, ERR));
+    REFUSED("autostart", xenith_domain_set_autostart(dom, UINT32_MAX, 0, ERR));
+}
+
+static void the_report(xenith_connect *conn)
+{
+    xenith_report *report = POISON(xenith_report);
+    struct xenith_open_options options;
+    const char *text = POISON(char), *more = POISON(char);
+    uint32_t number = 77, other = 78;
+    size_t count;
+
+    memset(&options, 0, sizeof options);
+    REFUSED("out", xenith_report_open(SIM, NULL, 0, 0, NULL, ERR));
+    REFUSED("flags", xenith_report_open(SIM, NULL, 0, 1, &report, ERR));
+    REFUSED("uri", xenith_report_open(NOT_UTF8, NULL, 0, 0, &report, ERR));
+    REFUSED("options", xenith_report_open(SIM, NULL, sizeof options, 0, &report, ERR));
+    REFUSED("options_size", xenith_report_open(SIM, &options, SIZE_MAX, 0, &report, ERR));
+    REFUSED("options_size", xenith_report_open(SIM, &options, 3, 0, &report, ERR));
+    options.without_roads = 1u << 31;
+    REFUSED("without_roads", xenith_report_open(SIM, &options, sizeof options, 0, &report, ERR));
+    BAD(XENITH_ERR_INVALID_URI, "", xenith_report_open("no such thing", NULL, 0, 0, &report, ERR));
+    REFUSED("conn", xenith_connect_get_report(NULL, 0, &report, ERR));
+    REFUSED("out", xenith_connect_get_report(conn, 0, NULL, ERR));
+    REFUSED("flags", xenith_connect_get_report(conn, 4, &report, ERR));
+    CHECK(report == POISON(xenith_report));
+
+    CHECK(xenith_report_road_count(NULL) == 0 && xenith_report_route_count(NULL) == 0);
+    CHECK(xenith_report_problem_count(NULL) == 0);
+    REFUSED("report", xenith_report_get_host(NULL, &text, ERR));
+    REFUSED("report", xenith_report_get_failure(NULL, &number, &text, ERR));
+    REFUSED("report", xenith_report_get_road(NULL, 0, &number, &other, &text, &more, ERR));
+    REFUSED("report", xenith_report_get_route(NULL, 0, &text, &number, &other, ERR));
+    REFUSED("report", xenith_report_get_problem(NULL, 0, &text, ERR));
+    CHECK(xenith_report_get_host(NULL, &text, NULL) == XENITH_ERR_INVALID_ARG);
+
+    /* Hosts that cannot report yet. */
+    if (xenith_connect_get_report(conn, 0, &report, NULL) == XENITH_ERR_NOT_SUPPORTED)
+        return;
+    xenith_report_free(report);
+    GOOD(xenith_connect_get_report(conn, 0, &report, ERR));
+    REFUSED("out", xenith_report_get_host(report, NULL, ERR));
+    REFUSED("status", xenith_report_get_failure(report, NULL, &text, ERR));
+    count = xenith_report_road_count(report);
+    CHECK(count >= 1);
+    REFUSED("road", xenith_report_get_road(report, 0, NULL, &other, &text, &more, ERR));
+    REFUSED("index", xenith_report_get_road(report, count, &number, &other, &text, &more, ERR));
+    REFUSED("index", xenith_report_get_road(report, SIZE_MAX, &number, &other, &text, &more, ERR));
+    count = xenith_report_route_count(report);
+    CHECK(count >= 1);
+    REFUSED("operation", xenith_report_get_route(report, 0, NULL, &number, &other, ERR));
+    REFUSED("index", xenith_report_get_route(report, count, &text, &number, &other, ERR));
+    count = xenith_report_problem_count(report);
+    REFUSED("out", xenith_report_get_problem(report, 0, NULL, ERR));
+    REFUSED("index", xenith_report_get_problem(report, count, &text, ERR));
+    CHECK(text == POISON(char) && more == POISON(char) && number == 77 && other == 78);
+
+    /* What is not wanted need not be taken. */
+    GOOD(xenith_report_get_failure(report, &number, NULL, ERR));
+    CHECK(number == XENITH_OK);
+    GOOD(xenith_report_get_road(report, 0, &number, NULL, NULL, NULL, ERR));
+    GOOD(xenith_report_get_route(report, 0, &text, NULL, NULL, ERR));
+    CHECK(strlen(text) > 0);
+    xenith_report_free(report);
+}
+
 static void the_domain(xenith_domain *dom)
 {
     char *text = POISON(char);
@@ -176,6 +262,8 @@ static void the_domain(xenith_domain *dom)
     GETTER(xenith_domain_get_xml, &text);
     GETTER(xenith_domain_is_active, &number);
     GETTER(xenith_domain_is_persistent, &number);
+    GETTER(xenith_domain_get_autostart, &number);
+    GETTER(xenith_domain_has_monitor, &number);
 #undef GETTER
 
     REFUSED("dom", xenith_domain_get_state(NULL, 0, &number, &reason, ERR));
@@ -203,6 +291,7 @@ static void the_domain(xenith_domain *dom)
     ACT(xenith_domain_shutdown);
     ACT(xenith_domain_reboot);
     ACT(xenith_domain_destroy);
+    ACT(xenith_domain_start_monitor);
 #undef ACT
 }
 
@@ -235,6 +324,7 @@ static void null_is_accepted_where_it_says_so(void)
     xenith_connect_unref(NULL);
     xenith_domain_unref(NULL);
     xenith_domain_list_free(NULL);
+    xenith_report_free(NULL);
     xenith_error_free(NULL);
     xenith_string_free(NULL);
     CHECK(xenith_error_get_status(NULL) == XENITH_OK);
@@ -254,7 +344,9 @@ int main(void)
     looking_up(conn);
     GOOD(xenith_domain_define_xml(conn, guest_xml(xml, sizeof xml, "args"), 0, &dom, ERR));
     the_domain(dom);
+    files(conn, dom);
     the_list(conn);
+    the_report(conn);
     bad_xml(conn);
 
     /* Nothing of all that did anything. */

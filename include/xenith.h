@@ -18,8 +18,8 @@
  *   and is freed with xenith_string_free, not with free(); one that comes as a `const char *` lives
  *   with what it was read from.
  * - Handles (xenith_connect, xenith_domain) are reference-counted. Each one that a function gives
- *   is a reference, released with the unref function. A list and an error object have one owner and
- *   are freed once. All of these functions accept NULL.
+ *   is a reference, released with the unref function. A list, a report and an error object have one
+ *   owner and are freed once. All of these functions accept NULL.
  * - Memory is in KiB, time in ns unless a name says otherwise (_ms).
  * - A struct that may grow travels with its size: pass sizeof. A program compiled with an older
  *   header gets the fields that it knows; one compiled with a newer header sees the bits of unknown
@@ -34,8 +34,8 @@
  *   cannot be unloaded.
  *
  * What the caller promises: a pointer that is not NULL points to what the function asks for,
- * properly aligned, for the length of the call: a handle, list or error object that this library
- * gave and that is not yet released or freed; a string that ends with NUL; `size` bytes of a
+ * properly aligned, for the length of the call: a handle, list, report or error object that this
+ * library gave and that is not yet released or freed; a string that ends with NUL; `size` bytes of a
  * struct; a place where an output can be written. Nothing of it is changed by another thread during
  * the call.
  *
@@ -231,8 +231,8 @@
 #define XENITH_LIST_FRESH 4
 
 /**
- * `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused. xend can do so for
- * the second only.
+ * `xenith_domain_create`, `xenith_domain_create_xml`, `xenith_domain_restore`: leave the domain
+ * paused. xend can do so for the second only.
  */
 #define XENITH_CREATE_PAUSED 1
 
@@ -334,6 +334,13 @@ typedef struct xenith_domain_list xenith_domain_list;
  * thread may read it.
  */
 typedef struct xenith_error xenith_error;
+
+/**
+ * What a host offers, as it was at one moment: each road into it, found or not and why; which road
+ * serves each operation; what is not as it should be. Belongs to the caller, who frees it with
+ * `xenith_report_free`. Never changes; any thread may read it; it holds no connection open.
+ */
+typedef struct xenith_report xenith_report;
 
 /**
  * The outcome of a call: `XENITH_OK`, or one of `XENITH_ERR_*`. A later version may answer numbers
@@ -1197,6 +1204,134 @@ xenith_status xenith_domain_destroy(struct xenith_domain *dom,
                                     uint64_t flags,
                                     struct xenith_error **err);
 
+/* ---- From one life to the next: save and restore, autostart, monitors ------------------------ */
+
+/**
+ * Writes a live domain's state into a file and ends its life. A persistent domain is then
+ * inactive, a transient one exists in the file only. When this fails, the domain goes on.
+ *
+ * The file is written by the host's toolstack, in the toolstack's own format, and as large as the
+ * domain's memory. It holds everything that the guest had in its memory: whoever can read it has
+ * the guest's secrets.
+ *
+ * Road: xl, or xend on a host that has it.
+ *
+ * @param dom    a domain
+ * @param file   the path of the file, UTF-8 and not empty; best an absolute one
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_STALE` when the life that the handle is pinned to is over;
+ *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that;
+ *         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no space, a guest that does
+ *         not suspend); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
+ *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline: 180 s are little for much memory and a
+ *         slow disk); `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_save(struct xenith_domain *dom,
+                                 const char *file,
+                                 uint64_t flags,
+                                 struct xenith_error **err);
+
+/**
+ * Begins the next life of a domain that was saved, with the uuid and name that it had. The handle
+ * is pinned to that life. The file stays: restoring it twice gives two guests that write to the
+ * same disks, one of which will ruin them.
+ *
+ * Road: xl, or xend on a host that has it.
+ *
+ * @param conn   a connection
+ * @param file   the path of a file that `xenith_domain_save` or the host's toolstack wrote, UTF-8
+ *               and not empty; best an absolute one
+ * @param flags  0 or `XENITH_CREATE_PAUSED`
+ * @param out    receives the domain, released with `xenith_domain_unref`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_EXISTS` when a live domain has its name or uuid;
+ *         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no such file, no memory);
+ *         `XENITH_ERR_NOT_SUPPORTED` for `XENITH_CREATE_PAUSED` on xend, and on a host without a
+ *         toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after
+ *         fork; the road's errors
+ */
+xenith_status xenith_domain_restore(struct xenith_connect *conn,
+                                    const char *file,
+                                    uint64_t flags,
+                                    struct xenith_domain **out,
+                                    struct xenith_error **err);
+
+/**
+ * Whether the domain is started with the host.
+ *
+ * Road: the link in /etc/xen/auto that the xendomains service reads; xend on a host that has it.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 1 or 0; a transient domain is not started with the host
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED`
+ *         where the host has no such thing; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_get_autostart(struct xenith_domain *dom,
+                                          uint64_t flags,
+                                          uint32_t *out,
+                                          struct xenith_error **err);
+
+/**
+ * Sets whether a persistent domain is started with the host. It is neither started nor stopped
+ * now.
+ *
+ * Road: the link in /etc/xen/auto that the xendomains service reads; xend on a host that has it.
+ *
+ * @param dom        a domain
+ * @param autostart  1 or 0
+ * @param flags      0
+ * @param err        receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`, also when it was so already; `XENITH_ERR_INVALID_STATE` for a transient
+ *         domain; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED` where
+ *         the host has no such thing; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_set_autostart(struct xenith_domain *dom,
+                                          uint32_t autostart,
+                                          uint64_t flags,
+                                          struct xenith_error **err);
+
+/**
+ * Whether the process runs that acts when this life ends: on a host of the xl toolstack, each life
+ * has one, which frees the domain when it powers off and starts it again when it reboots. Without
+ * it the domain goes on, but is left as it is when it ends.
+ *
+ * Road: /proc, where the toolstack's processes are.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param out    receives 1 or 0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_SUPPORTED` where there are no such processes: xend acts
+ *         itself; `XENITH_ERR_INVALID_STATE` when the domain is not running;
+ *         `XENITH_ERR_NOT_FOUND` when it is gone; `XENITH_ERR_CLOSED` after fork; the road's
+ *         errors
+ */
+xenith_status xenith_domain_has_monitor(struct xenith_domain *dom,
+                                        uint64_t flags,
+                                        uint32_t *out,
+                                        struct xenith_error **err);
+
+/**
+ * Starts a process that acts when this life ends, in the place of one that is missing. It is the
+ * command `xenith`, which has to be installed, and it goes on when the caller ends.
+ *
+ * Road: the domain's configuration from xl.
+ *
+ * @param dom    a domain
+ * @param flags  0
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK` when it minds the domain; `XENITH_ERR_INVALID_STATE` when another process does
+ *         already, or the domain is not running; `XENITH_ERR_NOT_SUPPORTED` where xend acts itself,
+ *         and without a toolstack; `XENITH_ERR_STALE` when the life that the handle is pinned to is
+ *         over; `XENITH_ERR_CLOSED` after fork; the road's errors
+ */
+xenith_status xenith_domain_start_monitor(struct xenith_domain *dom,
+                                          uint64_t flags,
+                                          struct xenith_error **err);
+
 /* ---- Lists of domains ------------------------------------------------------------------------ */
 
 /**
@@ -1254,6 +1389,183 @@ xenith_status xenith_domain_list_get_info(const struct xenith_domain_list *list,
  * @param list  a list; NULL does nothing
  */
 void xenith_domain_list_free(struct xenith_domain_list *list);
+
+/* ---- Reports on a host ----------------------------------------------------------------------- */
+
+/**
+ * Looks at a host and reports on it, also where no connection can be opened: that is when it is
+ * needed most. Nothing is changed.
+ *
+ * "xen+sim:///" without `dir` is a new simulated host; the report on one that a connection holds
+ * is `xenith_connect_get_report`'s.
+ *
+ * Road: looks for each road that the URI allows.
+ *
+ * @param uri           the host, as for `xenith_connect_open`
+ * @param options       deadlines, log, roads; NULL (with options_size 0) for the defaults
+ * @param options_size  `sizeof *options`
+ * @param flags         0
+ * @param out           receives the report, freed with `xenith_report_free`
+ * @param err           receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`, whatever the report says; `XENITH_ERR_INVALID_URI`;
+ *         `XENITH_ERR_INVALID_ARG` for options from a newer header that ask for something
+ */
+xenith_status xenith_report_open(const char *uri,
+                                 const struct xenith_open_options *options,
+                                 size_t options_size,
+                                 uint64_t flags,
+                                 struct xenith_report **out,
+                                 struct xenith_error **err);
+
+/**
+ * Reports on the host of an open connection: its roads as they are now, broken domain files,
+ * domains without a monitor.
+ *
+ * Road: asks each one that the connection has.
+ *
+ * @param conn   a connection
+ * @param flags  0
+ * @param out    receives the report, freed with `xenith_report_free`
+ * @param err    receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`, whatever the report says; `XENITH_ERR_CLOSED` after fork
+ */
+xenith_status xenith_connect_get_report(struct xenith_connect *conn,
+                                        uint64_t flags,
+                                        struct xenith_report **out,
+                                        struct xenith_error **err);
+
+/**
+ * What kind of host it was taken for, in a sentence for people.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report  a report
+ * @param out     receives UTF-8 that lives as long as the report
+ * @param err     receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL
+ */
+xenith_status xenith_report_get_host(const struct xenith_report *report,
+                                     const char **out,
+                                     struct xenith_error **err);
+
+/**
+ * Why no connection can be opened.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report   a report
+ * @param status   receives what `xenith_connect_open` would return: `XENITH_OK`, or one of
+ *                 `XENITH_ERR_*`
+ * @param message  receives the error's message, UTF-8 that lives as long as the report, or NULL
+ *                 for `XENITH_OK`; may be NULL
+ * @param err      receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL
+ */
+xenith_status xenith_report_get_failure(const struct xenith_report *report,
+                                        uint32_t *status,
+                                        const char **message,
+                                        struct xenith_error **err);
+
+/**
+ * How many roads are in a report.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report  a report, or NULL
+ * @return the number; 0 for NULL
+ */
+size_t xenith_report_road_count(const struct xenith_report *report);
+
+/**
+ * One road: whether it is there, and where or why not.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report   a report
+ * @param index    which, from 0
+ * @param road     receives one of `XENITH_ROAD_*`
+ * @param found    receives 1 when it can be taken, else 0; may be NULL
+ * @param version  receives what was found on it ("4.17.5"), UTF-8 that lives as long as the
+ *                 report, or NULL where it does not say; may be NULL
+ * @param detail   receives where it was found, or why it was not and what to do, likewise; may be
+ *                 NULL
+ * @param err      receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
+ */
+xenith_status xenith_report_get_road(const struct xenith_report *report,
+                                     size_t index,
+                                     uint32_t *road,
+                                     uint32_t *found,
+                                     const char **version,
+                                     const char **detail,
+                                     struct xenith_error **err);
+
+/**
+ * How many operations are in a report; none where no connection can be opened.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report  a report, or NULL
+ * @return the number; 0 for NULL
+ */
+size_t xenith_report_route_count(const struct xenith_report *report);
+
+/**
+ * One operation, and the road that serves it.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report     a report
+ * @param index      which, from 0
+ * @param operation  receives its name ("create"), UTF-8 that lives as long as the report
+ * @param active     receives the road for live domains and for the host, one of `XENITH_ROAD_*`;
+ *                   `XENITH_ROAD_NONE` where none does it; may be NULL
+ * @param inactive   receives the road for inactive domains, likewise; may be NULL
+ * @param err        receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
+ */
+xenith_status xenith_report_get_route(const struct xenith_report *report,
+                                      size_t index,
+                                      const char **operation,
+                                      uint32_t *active,
+                                      uint32_t *inactive,
+                                      struct xenith_error **err);
+
+/**
+ * How many problems are in a report.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report  a report, or NULL
+ * @return the number; 0 for NULL, and where all is well
+ */
+size_t xenith_report_problem_count(const struct xenith_report *report);
+
+/**
+ * One thing that is not as it should be, and what to do about it: a domain file that cannot be
+ * read, a domain without a monitor.
+ *
+ * Road: none, this reads the report.
+ *
+ * @param report  a report
+ * @param index   which, from 0
+ * @param out     receives a sentence for people, UTF-8 that lives as long as the report
+ * @param err     receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
+ */
+xenith_status xenith_report_get_problem(const struct xenith_report *report,
+                                        size_t index,
+                                        const char **out,
+                                        struct xenith_error **err);
+
+/**
+ * Frees a report and the strings in it.
+ *
+ * Road: none.
+ *
+ * @param report  a report; NULL does nothing
+ */
+void xenith_report_free(struct xenith_report *report);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Result;
 
 /// The files of `src/capi` that C sees, in the header's order, and what each is about.
-const SUBJECTS: [(&str, &str); 8] = [
+const SUBJECTS: [(&str, &str); 10] = [
     ("constants", ""),
     ("options", ""),
     ("info", ""),
@@ -14,7 +14,9 @@ const SUBJECTS: [(&str, &str); 8] = [
     ("error", "Errors and strings"),
     ("connect", "Connections"),
     ("domain", "Domains"),
+    ("lives", "From one life to the next: save and restore, autostart, monitors"),
     ("list", "Lists of domains"),
+    ("report", "Reports on a host"),
 ];
 
 /// The whole header's text.

@@ -26,6 +26,10 @@ class xenith_error(c.Structure):
     """Opaque."""
 
 
+class xenith_report(c.Structure):
+    """Opaque."""
+
+
 #: ``void (*log)(void *data, uint32_t level, const char *line)``
 LOG_FUNCTION = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 
@@ -99,6 +103,7 @@ FLAGS = c.c_uint64
 CONNECT = c.POINTER(xenith_connect)
 DOMAIN = c.POINTER(xenith_domain)
 LIST = c.POINTER(xenith_domain_list)
+REPORT = c.POINTER(xenith_report)
 ERROR = c.POINTER(xenith_error)
 STRING = c.POINTER(c.c_char)
 _U8 = c.POINTER(c.c_uint8)
@@ -107,6 +112,8 @@ _U64 = c.POINTER(c.c_uint64)
 _ERR = c.POINTER(ERROR)
 _OUT_STRING = c.POINTER(STRING)
 _OUT_DOMAIN = c.POINTER(DOMAIN)
+_OUT_REPORT = c.POINTER(REPORT)
+_OUT_TEXT = c.POINTER(c.c_char_p)
 
 _CONNECT_STRING = (STATUS, [CONNECT, FLAGS, _OUT_STRING, _ERR])
 _CONNECT_U64 = (STATUS, [CONNECT, FLAGS, _U64, _ERR])
@@ -173,4 +180,27 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "xenith_domain_shutdown": _DOMAIN_ACT,
     "xenith_domain_reboot": _DOMAIN_ACT,
     "xenith_domain_destroy": _DOMAIN_ACT,
+    "xenith_domain_save": (STATUS, [DOMAIN, c.c_char_p, FLAGS, _ERR]),
+    "xenith_domain_restore": _CONNECT_FIND,
+    "xenith_domain_get_autostart": _DOMAIN_U32,
+    "xenith_domain_set_autostart": (STATUS, [DOMAIN, c.c_uint32, FLAGS, _ERR]),
+    "xenith_domain_has_monitor": _DOMAIN_U32,
+    "xenith_domain_start_monitor": _DOMAIN_ACT,
+    "xenith_report_open": (
+        STATUS,
+        [c.c_char_p, c.POINTER(xenith_open_options), c.c_size_t, FLAGS, _OUT_REPORT, _ERR],
+    ),
+    "xenith_connect_get_report": (STATUS, [CONNECT, FLAGS, _OUT_REPORT, _ERR]),
+    "xenith_report_get_host": (STATUS, [REPORT, _OUT_TEXT, _ERR]),
+    "xenith_report_get_failure": (STATUS, [REPORT, _U32, _OUT_TEXT, _ERR]),
+    "xenith_report_road_count": (c.c_size_t, [REPORT]),
+    "xenith_report_get_road": (
+        STATUS,
+        [REPORT, c.c_size_t, _U32, _U32, _OUT_TEXT, _OUT_TEXT, _ERR],
+    ),
+    "xenith_report_route_count": (c.c_size_t, [REPORT]),
+    "xenith_report_get_route": (STATUS, [REPORT, c.c_size_t, _OUT_TEXT, _U32, _U32, _ERR]),
+    "xenith_report_problem_count": (c.c_size_t, [REPORT]),
+    "xenith_report_get_problem": (STATUS, [REPORT, c.c_size_t, _OUT_TEXT, _ERR]),
+    "xenith_report_free": (None, [REPORT]),
 }

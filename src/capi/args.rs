@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char};
+use std::path::Path;
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result, Status};
@@ -59,6 +60,19 @@ pub(super) unsafe fn optional_text<'a>(ptr: *const c_char, name: &str) -> Result
     unsafe { text(ptr, name) }.map(Some)
 }
 
+/// The path of a file. UTF-8 as every text here, although a path could be any bytes: what a message says of it, and what a
+/// toolstack is told over a road that speaks UTF-8, is then the file that is meant.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn file<'a>(ptr: *const c_char, name: &str) -> Result<&'a Path> {
+    // SAFETY: the same promise.
+    match unsafe { text(ptr, name) }? {
+        "" => Err(Error::invalid_arg(format!("{name} is empty: it is the path of a file"))),
+        path => Ok(Path::new(path)),
+    }
+}
+
 /// The sixteen bytes of a uuid, in the order in which they are written.
 ///
 /// # Safety
@@ -106,6 +120,18 @@ impl<T> Out<T> {
         // SAFETY: `new` was promised that this can be written. What was there is not dropped: it is C's.
         unsafe { self.0.write(value) };
     }
+}
+
+/// A place for an output that the caller may not want.
+///
+/// # Safety
+/// As for [`Out::new`].
+pub(super) unsafe fn optional_out<T>(ptr: *mut T, name: &str) -> Result<Option<Out<T>>> {
+    if ptr.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the same promise.
+    unsafe { Out::new(ptr, name) }.map(Some)
 }
 
 impl Out<*mut c_char> {

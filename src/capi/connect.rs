@@ -34,13 +34,17 @@ impl xenith_connect {
         Arc::new_cyclic(|me| xenith_connect { connection, me: me.clone() })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// A reference of one's own.
     fn share(&self) -> Result<Arc<Self>> {
         self.me.upgrade().ok_or_else(|| Error::invalid_arg("conn was released while it was in use"))
     }
 
     /// Gives what `find` returns, as a handle that holds this connection.
-    fn put_domain(
+    pub(super) fn put_domain(
         &self,
         out: Out<*mut xenith_domain>,
         find: impl FnOnce(&Connection) -> Result<Domain>,

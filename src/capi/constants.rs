@@ -127,8 +127,8 @@ pub const XENITH_LIST_INACTIVE: u64 = 2;
 /// whoever made it, that was done before the call.
 pub const XENITH_LIST_FRESH: u64 = 4;
 
-/// `xenith_domain_create`, `xenith_domain_create_xml`: leave the domain paused. xend can do so for
-/// the second only.
+/// `xenith_domain_create`, `xenith_domain_create_xml`, `xenith_domain_restore`: leave the domain
+/// paused. xend can do so for the second only.
 pub const XENITH_CREATE_PAUSED: u64 = 1;
 
 /// `xenith_domain_get_xml`: the configuration, without what only a running domain has.

@@ -6,7 +6,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use super::args::{Out, flags as only, handle};
+use super::args::{Out, flags as only, handle, optional_out};
 use super::boundary::{call, guard};
 use super::connect::xenith_connect;
 use super::constants::{XENITH_CREATE_PAUSED, XENITH_XML_INACTIVE, xenith_status};
@@ -27,6 +27,10 @@ pub struct xenith_domain {
 impl xenith_domain {
     pub(super) fn new(domain: Domain, connect: Arc<xenith_connect>) -> Arc<Self> {
         Arc::new(xenith_domain { domain, connect })
+    }
+
+    pub(super) fn domain(&self) -> &Domain {
+        &self.domain
     }
 }
 
@@ -249,7 +253,7 @@ pub unsafe extern "C" fn xenith_domain_get_state(
     unsafe {
         call(err, || {
             let (dom, state) = (handle(dom, "dom")?, Out::new(state, "state")?);
-            let reason = if reason.is_null() { None } else { Some(Out::new(reason, "reason")?) };
+            let reason = optional_out(reason, "reason")?;
             only(flags, 0)?;
             let info = dom.domain.info()?;
             state.put(info.state as u32);

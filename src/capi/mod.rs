@@ -24,7 +24,9 @@ mod error;
 mod info;
 mod library;
 mod list;
+mod lives;
 mod options;
+mod report;
 mod sized;
 #[cfg(test)]
 mod tests;

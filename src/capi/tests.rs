@@ -16,7 +16,9 @@ use super::domain::*;
 use super::error::*;
 use super::info::*;
 use super::list::*;
-use crate::driver::{Connection, Counters, Driver, HostReport, ListFilter, MindEnd};
+use super::lives::*;
+use super::report::*;
+use crate::driver::{Connection, Counters, Driver, HostReport, ListFilter, MindEnd, RoadReport, RouteReport};
 use crate::error::{Error, Result, Road, Status};
 use crate::model::{
     DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Reason, State, Uuid, XenVersion,
@@ -169,7 +171,24 @@ impl Driver for Notes {
         Ok(MindEnd::Gone)
     }
     fn report(&self) -> Result<HostReport> {
-        Err(Error::new(Status::NotSupported, "no report"))
+        Ok(HostReport {
+            host: "a host\0of tests".into(),
+            failure: Some(Error::new(Status::AccessDenied, "be root").on(Road::Hypercall)),
+            roads: vec![
+                RoadReport {
+                    road: Road::Hypercall,
+                    found: true,
+                    version: Some("4.4.3".into()),
+                    detail: "/dev/xen/privcmd".into(),
+                },
+                RoadReport { road: Road::Xl, found: false, version: None, detail: "no xl".into() },
+            ],
+            routes: vec![
+                RouteReport { operation: "define", active: None, inactive: Some(Road::Store) },
+                RouteReport { operation: "info", active: Some(Road::Hypercall), inactive: Some(Road::Store) },
+            ],
+            problems: vec!["bad.cfg: line 3".into()],
+        })
     }
 }
 
@@ -319,7 +338,15 @@ fn each_act_asks_the_driver_for_that_act() {
         assert_eq!(xenith_domain_reboot(dom, 0, none), 0);
         assert_eq!(xenith_domain_destroy(dom, 0, none), 0);
         assert_eq!(xenith_domain_undefine(dom, 0, none), 0);
+        assert_eq!(xenith_domain_save(dom, c"/var/lib/größe".as_ptr(), 0, none), 0);
+        assert_eq!(xenith_domain_set_autostart(dom, 1, 0, none), 0);
+        assert_eq!(xenith_domain_set_autostart(dom, 0, 0, none), 0);
+        assert_eq!(xenith_domain_start_monitor(dom, 0, none), 0);
         xenith_domain_unref(dom);
+        for flags in [0, XENITH_CREATE_PAUSED] {
+            assert_eq!(xenith_domain_restore(conn, c"saved".as_ptr(), flags, &raw mut other, none), 0);
+            xenith_domain_unref(other);
+        }
         let xml = c"<y/>".as_ptr();
         assert_eq!(xenith_domain_create_xml(conn, xml, XENITH_CREATE_PAUSED, &raw mut other, none), 0);
         xenith_domain_unref(other);
@@ -344,6 +371,12 @@ fn each_act_asks_the_driver_for_that_act() {
             "reboot",
             "destroy",
             "undefine",
+            "save /var/lib/größe",
+            "set autostart true",
+            "set autostart false",
+            "start monitor",
+            "restore saved false",
+            "restore saved true",
             "create <y/> true",
             "id 32751",
             &uuid,
@@ -388,6 +421,10 @@ fn what_a_domain_tells_is_the_drivers_answer() {
         assert_eq!(xenith_domain_get_state(dom, 0, &raw mut state, &raw mut reason, null_mut()), 0);
         assert_eq!((state, reason), (XENITH_STATE_RUNNING, XENITH_REASON_ON_CPU));
         assert_eq!(xenith_domain_get_state(dom, 0, &raw mut state, null_mut(), null_mut()), 0);
+        for tell in [xenith_domain_get_autostart, xenith_domain_has_monitor, xenith_domain_is_persistent] {
+            let mut yes = 77;
+            assert_eq!((tell(dom, 0, &raw mut yes, null_mut()), yes), (0, 1));
+        }
         xenith_domain_unref(dom);
     }
 }
@@ -432,5 +469,84 @@ fn names_in_a_list_are_null_where_there_is_none_and_empty_where_they_are_empty()
         assert_eq!(xenith_domain_list_get_info(list, 1, &raw mut info, size, null_mut()), XENITH_OK);
         assert_eq!((info.id, info.memory_kib), (3, 1024));
         xenith_domain_list_free(list);
+    }
+}
+
+#[test]
+fn files_and_switches_that_mean_nothing_never_reach_the_driver() {
+    let held = open();
+    let dom = define(&held);
+    held.notes.take();
+    let (mut other, mut err) = (null_mut(), null_mut());
+    unsafe {
+        for (file, word) in
+            [(null(), "file is NULL"), (c"".as_ptr(), "file is empty"), (c"\xff".as_ptr(), "UTF-8")]
+        {
+            assert_eq!(xenith_domain_save(dom, file, 0, &raw mut err), XENITH_ERR_INVALID_ARG);
+            assert!(message(err).contains(word));
+            let status = xenith_domain_restore(held.conn, file, 0, &raw mut other, &raw mut err);
+            assert_eq!((status, other), (XENITH_ERR_INVALID_ARG, null_mut()));
+            assert!(message(err).contains(word));
+        }
+        assert_eq!(xenith_domain_set_autostart(dom, 2, 0, &raw mut err), XENITH_ERR_INVALID_ARG);
+        assert!(message(err).contains("autostart is 2"));
+        xenith_domain_unref(dom);
+    }
+    assert!(held.notes.take().is_empty());
+}
+
+#[test]
+fn a_report_is_read_item_by_item_and_outlives_its_connection() {
+    let held = open();
+    let mut report = null_mut();
+    unsafe {
+        assert_eq!(xenith_connect_get_report(held.conn, 0, &raw mut report, null_mut()), XENITH_OK);
+        drop(held);
+        let words = |text: *const c_char| {
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_str().unwrap().to_owned())
+        };
+        let (mut text, mut more) = (null(), null());
+        let (mut one, mut other) = (77, 77);
+        assert_eq!(xenith_report_get_host(report, &raw mut text, null_mut()), XENITH_OK);
+        assert_eq!(words(text).unwrap(), "a host\u{fffd}of tests");
+
+        assert_eq!(xenith_report_get_failure(report, &raw mut one, &raw mut text, null_mut()), XENITH_OK);
+        assert_eq!((one, words(text).unwrap()), (XENITH_ERR_ACCESS_DENIED, "hypercall: be root".to_owned()));
+        assert_eq!(xenith_report_get_failure(report, &raw mut one, null_mut(), null_mut()), XENITH_OK);
+
+        assert_eq!(xenith_report_road_count(report), 2);
+        let mut road = |index| {
+            let (one, other) = (&raw mut one, &raw mut other);
+            let status =
+                xenith_report_get_road(report, index, one, other, &raw mut text, &raw mut more, null_mut());
+            assert_eq!(status, XENITH_OK);
+            (*one, *other, words(text), words(more).unwrap())
+        };
+        assert_eq!(road(0), (XENITH_ROAD_HYPERCALL, 1, Some("4.4.3".into()), "/dev/xen/privcmd".into()));
+        assert_eq!(road(1), (XENITH_ROAD_XL, 0, None, "no xl".into()));
+        let none = null_mut();
+        let status = xenith_report_get_road(report, 0, &raw mut one, null_mut(), none, none, null_mut());
+        assert_eq!((status, one), (XENITH_OK, XENITH_ROAD_HYPERCALL));
+
+        assert_eq!(xenith_report_route_count(report), 2);
+        let (first, second) = (&raw mut one, &raw mut other);
+        assert_eq!(xenith_report_get_route(report, 0, &raw mut text, first, second, null_mut()), XENITH_OK);
+        assert_eq!(
+            (words(text).unwrap().as_str(), one, other),
+            ("define", XENITH_ROAD_NONE, XENITH_ROAD_STORE)
+        );
+        assert_eq!(
+            xenith_report_get_route(report, 1, &raw mut text, null_mut(), null_mut(), null_mut()),
+            XENITH_OK
+        );
+        assert_eq!(words(text).unwrap(), "info");
+
+        assert_eq!(xenith_report_problem_count(report), 1);
+        assert_eq!(xenith_report_get_problem(report, 0, &raw mut text, null_mut()), XENITH_OK);
+        assert_eq!(words(text).unwrap(), "bad.cfg: line 3");
+        let mut err = null_mut();
+        assert_eq!(xenith_report_get_problem(report, 1, &raw mut text, &raw mut err), XENITH_ERR_INVALID_ARG);
+        assert_eq!(message(err), "index is 1, and the report has 1 problems");
+        xenith_report_free(report);
     }
 }
