@@ -128,7 +128,9 @@ fn check(guest: &Guest) -> Result<()> {
     {
         return Err(unsupported("more than one <video>, or more than one head"));
     }
-    if let Some(video) = guest.videos.iter().find(|video| (video.model == "xen") == guest.is_hvm()) {
+    if let Some(video) =
+        guest.videos.iter().find(|video| video.model == "qxl" || (video.model == "xen") == guest.is_hvm())
+    {
         return Err(unsupported(format!("<video> of type '{}' in this kind of guest", video.model)));
     }
     if !guest.is_hvm() {

@@ -750,7 +750,7 @@ fn graphics(element: &mut Element) -> Result<Graphics> {
 
 fn video(element: &mut Element) -> Result<Video> {
     let Some(mut model) = element.child("model")? else { return element.fault("<model> is missing") };
-    let words = &[("cirrus", "cirrus"), ("vga", "vga"), ("xen", "xen")];
+    let words = &[("cirrus", "cirrus"), ("vga", "vga"), ("qxl", "qxl"), ("xen", "xen")];
     let Some(kind) = model.choice("type", words)? else {
         return model.fault("the attribute 'type' is missing");
     };

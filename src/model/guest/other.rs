@@ -29,7 +29,7 @@ pub enum Graphics {
 /// A video card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Video {
-    /// `cirrus`, `vga`, or `xen` for the paravirtual framebuffer.
+    /// `cirrus`, `vga`, `qxl`, or `xen` for the paravirtual framebuffer.
     pub model: String,
     /// Its memory, KiB.
     pub vram_kib: Option<u32>,
