@@ -191,7 +191,7 @@ PYTHON_ENV = XENITH_LIBRARY=$(TEST_PREFIX)/lib/libxenith.so.0 XENITH_HEADER=$(TE
 
 test-python: test-prefix
 	$(Q)cd python && $(PYTHON_ENV) $(PYTHON) -m pytest -q
-	$(Q)cd python && $(MYPY) --strict xenith
+	$(Q)cd python && $(MYPY) --strict
 
 demo-python: test-prefix
 	$(Q)$(PYTHON_ENV) PYTHONPATH=python $(PYTHON) python/examples/story.py tests/data/seeds/hvm-bios.xml

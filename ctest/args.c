@@ -204,7 +204,7 @@ static void the_report(xenith_connect *conn)
     CHECK(xenith_report_road_count(NULL) == 0 && xenith_report_route_count(NULL) == 0);
     CHECK(xenith_report_problem_count(NULL) == 0);
     REFUSED("report", xenith_report_get_host(NULL, &text, ERR));
-    REFUSED("report", xenith_report_get_failure(NULL, &number, &text, ERR));
+    REFUSED("report", xenith_report_get_failure(NULL, &number, &other, &text, ERR));
     REFUSED("report", xenith_report_get_road(NULL, 0, &number, &other, &text, &more, ERR));
     REFUSED("report", xenith_report_get_route(NULL, 0, &text, &number, &other, ERR));
     REFUSED("report", xenith_report_get_problem(NULL, 0, &text, ERR));
@@ -216,7 +216,7 @@ static void the_report(xenith_connect *conn)
     xenith_report_free(report);
     GOOD(xenith_connect_get_report(conn, 0, &report, ERR));
     REFUSED("out", xenith_report_get_host(report, NULL, ERR));
-    REFUSED("status", xenith_report_get_failure(report, NULL, &text, ERR));
+    REFUSED("status", xenith_report_get_failure(report, NULL, &other, &text, ERR));
     count = xenith_report_road_count(report);
     CHECK(count >= 1);
     REFUSED("road", xenith_report_get_road(report, 0, NULL, &other, &text, &more, ERR));
@@ -232,7 +232,7 @@ static void the_report(xenith_connect *conn)
     CHECK(text == POISON(char) && more == POISON(char) && number == 77 && other == 78);
 
     /* What is not wanted need not be taken. */
-    GOOD(xenith_report_get_failure(report, &number, NULL, ERR));
+    GOOD(xenith_report_get_failure(report, &number, NULL, NULL, ERR));
     CHECK(number == XENITH_OK);
     GOOD(xenith_report_get_road(report, 0, &number, NULL, NULL, NULL, ERR));
     GOOD(xenith_report_get_route(report, 0, &text, NULL, NULL, ERR));

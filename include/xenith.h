@@ -1456,6 +1456,7 @@ xenith_status xenith_report_get_host(const struct xenith_report *report,
  * @param report   a report
  * @param status   receives what `xenith_connect_open` would return: `XENITH_OK`, or one of
  *                 `XENITH_ERR_*`
+ * @param road     receives the road that the error came from, one of `XENITH_ROAD_*`; may be NULL
  * @param message  receives the error's message, UTF-8 that lives as long as the report, or NULL
  *                 for `XENITH_OK`; may be NULL
  * @param err      receives NULL or an error object; may be NULL
@@ -1463,6 +1464,7 @@ xenith_status xenith_report_get_host(const struct xenith_report *report,
  */
 xenith_status xenith_report_get_failure(const struct xenith_report *report,
                                         uint32_t *status,
+                                        uint32_t *road,
                                         const char **message,
                                         struct xenith_error **err);
 

@@ -1,26 +1,28 @@
 //! What a verb answers, and how it reaches standard output.
 
-use std::io::{self, Write};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
+use crate::stdout::write_out;
 
 /// One answer in both forms: a verb never prints by itself.
 #[derive(Debug)]
 pub(crate) struct Answer {
     text: String,
     json: Option<Value>,
+    exit: Option<Exit>,
 }
 
 impl Answer {
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Answer { text: text.into(), json: Some(json) }
+        Answer { text: text.into(), json: Some(json), exit: None }
     }
 
     /// A text that is the same with and without `--json`.
     pub(crate) fn of_text(text: String) -> Self {
-        Answer { text, json: None }
+        Answer { text, json: None, exit: None }
     }
 
     /// What had to be said was said.
@@ -28,8 +30,23 @@ impl Answer {
         Answer::of_text(String::new())
     }
 
-    /// Writes the wanted form, ended by a newline. A reader that has gone away (`xenith list | head -1`) is no failure.
-    pub(crate) fn print(self, as_json: bool) -> Result<(), Failure> {
+    /// With one key more in its object.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
+        if let Some(Value::Object(object)) = &mut self.json {
+            object.insert(key.to_owned(), value);
+        }
+        self
+    }
+
+    /// With another exit status than 0, for an answer that is bad news.
+    #[must_use]
+    pub(crate) fn with_exit(self, exit: Option<Exit>) -> Self {
+        Answer { exit, ..self }
+    }
+
+    /// Writes the wanted form, ended by a newline; the exit status that goes with it.
+    pub(crate) fn print(self, as_json: bool) -> Result<ExitCode, Failure> {
         let mut bytes = match self.json {
             Some(json) if as_json => format!("{json:#}"),
             _ => self.text,
@@ -37,17 +54,8 @@ impl Answer {
         if !bytes.is_empty() && !bytes.ends_with('\n') {
             bytes.push('\n');
         }
-        write_out(bytes.as_bytes())
-    }
-}
-
-/// Writes to standard output and flushes.
-pub(crate) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::failed(format!("cannot write to standard output: {error}"))),
-        Ok(()) => Ok(()),
+        write_out(bytes.as_bytes())?;
+        Ok(self.exit.map_or(ExitCode::SUCCESS, |exit| ExitCode::from(exit as u8)))
     }
 }
 

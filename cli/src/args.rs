@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 
-use crate::verbs::{config, describe, host, lifecycle, list, pages, sim};
+use crate::verbs::{config, describe, doctor, host, lifecycle, list, lives, pages, sim};
 
 const ABOUT_MORE: &str = "\
 Exit status:
@@ -90,6 +90,9 @@ pub(crate) enum Verb {
     /// Show what the host can do, as capabilities XML
     #[command(after_long_help = host::CAPABILITIES_JSON)]
     Capabilities,
+    /// Show which roads lead into the host, what serves each operation, and what is wrong
+    #[command(long_about = doctor::ABOUT, after_long_help = doctor::AFTER)]
+    Doctor,
 
     /// List domains
     #[command(after_long_help = list::JSON)]
@@ -119,7 +122,7 @@ pub(crate) enum Verb {
     /// Make a domain persistent from domain XML, or change its configuration, without starting it
     #[command(after_long_help = lifecycle::ACT_JSON)]
     Define(config::DefineArgs),
-    /// Forget a domain that is not running
+    /// Forget a domain; a running one goes on until it ends, but xend cannot forget a running one
     #[command(after_long_help = lifecycle::ACT_JSON)]
     Undefine(describe::DomainArg),
     /// Start a defined domain
@@ -143,6 +146,19 @@ pub(crate) enum Verb {
     /// End a domain's life at once, as if its power were cut
     #[command(after_long_help = lifecycle::ACT_JSON)]
     Destroy(describe::DomainArg),
+
+    /// Write a running domain's state into a file, and end its life
+    #[command(after_long_help = lives::FILE_JSON)]
+    Save(lives::SaveArgs),
+    /// Begin the next life of a domain that was saved
+    #[command(after_long_help = lives::FILE_JSON)]
+    Restore(lives::RestoreArgs),
+    /// Start a defined domain with the host
+    #[command(after_long_help = lives::AUTOSTART_JSON)]
+    Autostart(lives::AutostartArgs),
+    /// Do for a domain what its monitor would, in the place of one that is missing
+    #[command(long_about = lives::MONITOR_ABOUT, after_long_help = lives::MONITOR_JSON)]
+    Monitor(lives::MonitorArgs),
 
     /// Serve an embedded Xen host to other processes, until interrupted
     #[command(long_about = sim::ABOUT, after_long_help = sim::JSON)]

@@ -6,6 +6,7 @@ mod failure;
 mod input;
 mod session;
 mod shape;
+mod stdout;
 mod target;
 mod verbs;
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let as_json = cli.global.json;
     match verbs::run(cli).and_then(|answer| answer.print(as_json)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }

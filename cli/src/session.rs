@@ -13,18 +13,34 @@ use crate::failure::{Failure, say};
 
 /// Opens the connection.
 pub(crate) fn connect(global: &Global) -> Result<Connection, Failure> {
-    let mut options = OpenOptions { log: log(global.verbose), ..OpenOptions::default() };
+    open(global, &options(global))
+}
+
+/// Opens the connection for a verb that shows all there is: what it has to leave out (a broken domain file, names that cannot be read)
+/// is said on standard error, without having to be asked for.
+pub(crate) fn connect_and_warn(global: &Global) -> Result<Connection, Failure> {
+    open(global, &OpenOptions { log: log(global.verbose, Some(Level::Warning)), ..options(global) })
+}
+
+/// The options of a connection, and of a report.
+pub(crate) fn options(global: &Global) -> OpenOptions {
+    let mut options = OpenOptions { log: log(global.verbose, None), ..OpenOptions::default() };
     if let Some(seconds) = global.timeout {
         options.timeout = Duration::from_secs(seconds);
         options.toolstack_timeout = options.timeout;
     }
-    Connection::open(global.connect.as_deref(), &options).map_err(|error| {
+    options
+}
+
+fn open(global: &Global, options: &OpenOptions) -> Result<Connection, Failure> {
+    Connection::open(global.connect.as_deref(), options).map_err(|error| {
         let unasked = global.connect.as_deref().unwrap_or_default().is_empty();
         let unreachable = matches!(error.status, Status::NoConnect | Status::AccessDenied);
         let failure = Failure::from(error);
         if unasked && unreachable {
             failure.hint(
-                "another host is named with -c URI; `xenith -c xen+sim:/// list` works on an embedded one",
+                "`xenith doctor` shows each road and what it lacks; another host is named with -c URI; `xenith -c xen+sim:/// list` works \
+                 on an embedded one",
             )
         } else {
             failure
@@ -44,10 +60,12 @@ pub(crate) fn warn_if_fleeting(connection: &Connection) {
     }
 }
 
-fn log(verbose: u8) -> Log {
-    let most = match verbose {
-        0 => return Log::default(),
-        1 => Level::Info,
+/// What is heard: `unasked` without -v.
+fn log(verbose: u8, unasked: Option<Level>) -> Log {
+    let most = match (verbose, unasked) {
+        (0, None) => return Log::default(),
+        (0, Some(level)) => level,
+        (1, _) => Level::Info,
         _ => Level::Debug,
     };
     Log::to(move |level, line| {

@@ -1,6 +1,7 @@
 //! How the model looks in `--json`. The words are stable: they are not the ones for people, which may improve.
 
 use serde_json::{Map, Value, json};
+use xenith::Status;
 use xenith::model::{DomainInfo, GuestType, Reason, State};
 
 /// A domain's id, name and uuid.
@@ -64,6 +65,28 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::TearingDown => "tearing_down",
         Reason::Inactive => "inactive",
         _ => "unknown",
+    }
+}
+
+/// A status's word: the name that it has in C and in Python.
+pub(crate) fn status(status: Status) -> &'static str {
+    match status {
+        Status::InvalidArg => "invalid_arg",
+        Status::InvalidUri => "invalid_uri",
+        Status::InvalidConfig => "invalid_config",
+        Status::NoMemory => "no_memory",
+        Status::NoConnect => "no_connect",
+        Status::AccessDenied => "access_denied",
+        Status::NotFound => "not_found",
+        Status::Exists => "exists",
+        Status::Stale => "stale",
+        Status::InvalidState => "invalid_state",
+        Status::NotSupported => "not_supported",
+        Status::Timeout => "timeout",
+        Status::Closed => "closed",
+        Status::Protocol => "protocol",
+        Status::OperationFailed => "operation_failed",
+        _ => "internal",
     }
 }
 

@@ -4,16 +4,17 @@
 mod common;
 
 use std::fs::File;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{Folder, run, run_with_input, xenith};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 27] = [
     "version",
     "uri",
     "hostname",
     "nodeinfo",
     "capabilities",
+    "doctor",
     "list",
     "dominfo",
     "domstate",
@@ -30,6 +31,10 @@ const VERBS: [&str; 22] = [
     "shutdown",
     "reboot",
     "destroy",
+    "save",
+    "restore",
+    "autostart",
+    "monitor",
     "sim",
 ];
 
@@ -70,6 +75,11 @@ fn a_wrong_command_line_is_status_2_and_says_what_is_wrong() {
         (&["list", "extra"], "extra"),
         (&["--timeout", "0", "list"], "--timeout"),
         (&["--timeout", "soon", "list"], "soon"),
+        (&["save", "web1"], "FILE"),
+        (&["restore"], "FILE"),
+        (&["autostart"], "DOMAIN"),
+        (&["monitor"], "DOMAIN"),
+        (&["doctor", "extra"], "extra"),
         (&["sim"], "--dir"),
         (&["sim", "--dir", "/nonexistent/x", "--xen", "2.0"], "2.0"),
         (&["sim", "--dir", "/nonexistent/x", "--cpus", "many"], "cpus"),
@@ -103,12 +113,28 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_or_a_closed_output_is_one() {
     let mut child =
         xenith().args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let said = common::Said::of(child.wait_with_output().unwrap());
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+
+    // The shell's `>&-`: no descriptor 1 at all.
+    for verb in [
+        &["completions", "bash"][..],
+        &["-c", "xen+sim:///", "list"],
+        &["-c", "xen+sim:///", "--json", "list"],
+    ] {
+        let closed = Command::new("sh")
+            .args(["-c", r#"exec "$0" "$@" >&-"#, env!("CARGO_BIN_EXE_xenith")])
+            .args(verb)
+            .env_remove("XENITH_URI")
+            .output()
+            .unwrap();
+        let message = common::Said::of(closed).bad(1);
+        assert!(message.contains("standard output: it is closed"), "{verb:?}: {message}");
+    }
 
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = xenith().args(["completions", "bash"]).stdout(full).output().unwrap();

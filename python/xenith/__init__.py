@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ._library import LibraryError, library
-from .connection import Connection, LogFunction, open
+from .connection import Connection, LogFunction, doctor, open
 from .domain import Domain
 from .enums import GuestType, LogLevel, Reason, Road, State, Status
 from .errors import (
@@ -32,6 +32,7 @@ from .errors import (
     XenithError,
 )
 from .figures import DomainInfo, DomainRow, NodeInfo, Version
+from .report import Report, RoadReport, RouteReport
 
 __version__ = "0.1.0"
 
@@ -60,13 +61,17 @@ __all__ = [
     "OperationFailedError",
     "ProtocolError",
     "Reason",
+    "Report",
     "Road",
+    "RoadReport",
+    "RouteReport",
     "StaleError",
     "State",
     "Status",
     "TimedOutError",
     "Version",
     "XenithError",
+    "doctor",
     "library_version",
     "open",
 ]

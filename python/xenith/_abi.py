@@ -192,7 +192,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     ),
     "xenith_connect_get_report": (STATUS, [CONNECT, FLAGS, _OUT_REPORT, _ERR]),
     "xenith_report_get_host": (STATUS, [REPORT, _OUT_TEXT, _ERR]),
-    "xenith_report_get_failure": (STATUS, [REPORT, _U32, _OUT_TEXT, _ERR]),
+    "xenith_report_get_failure": (STATUS, [REPORT, _U32, _U32, _OUT_TEXT, _ERR]),
     "xenith_report_road_count": (c.c_size_t, [REPORT]),
     "xenith_report_get_road": (
         STATUS,

@@ -6,7 +6,7 @@ import ctypes
 import ctypes.util
 import os
 import threading
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from . import _abi
 from .errors import InvalidArgError, error_for
@@ -111,3 +111,11 @@ def encode(text: str, what: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InvalidArgError(f"{what} cannot be written as UTF-8: {error}") from error
+
+
+def encode_path(path: Union[str, os.PathLike[str]], what: str) -> bytes:
+    """The path of a file as C takes it: UTF-8, as all text of the library."""
+    text = os.fspath(path)
+    if isinstance(text, bytes):
+        raise TypeError(f"{what} must be str or a path of str, not bytes")
+    return encode(text, what)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import ctypes
 import math
 import operator
+import os
 import uuid as uuid_module
 from types import TracebackType
 from typing import Any, Callable, Iterable, List, Optional, Type, Union
 
 from . import _abi
 from ._handle import Handle
-from ._library import call, call_for_number, call_for_string, encode, library
+from ._library import call, call_for_number, call_for_string, encode, encode_path, library
 from .domain import Domain
 from .enums import LogLevel, Road
 from .errors import InvalidArgError
 from .figures import DomainRow, NodeInfo, Version, domain_info, node_info
+from .report import Report, take_report
 
 #: Called with each log line. It must not call this package. What it raises goes to :func:`sys.unraisablehook`.
 LogFunction = Callable[[LogLevel, str], object]
@@ -45,16 +47,9 @@ class Connection:
         :param log_level: the least important lines that are wanted
         :param without: roads that must not be used
         """
-        options = _abi.xenith_open_options(
-            timeout_ms=_milliseconds(timeout, "timeout"),
-            toolstack_timeout_ms=_milliseconds(toolstack_timeout, "toolstack_timeout"),
-            log_level=LogLevel(log_level),
-            without_roads=_road_bits(without),
-        )
         # The library may log until the last reference to the connection and to its domains is gone: each keeps this.
         self._log = None if log is None else _log_callback(log)
-        if self._log is not None:
-            options.log = self._log
+        options = _options(timeout, toolstack_timeout, self._log, log_level, without)
         encoded = None if uri is None else encode(uri, "uri")
         out = _abi.CONNECT()
         call("xenith_connect_open", encoded, ctypes.byref(options), ctypes.sizeof(options), 0, ctypes.byref(out))
@@ -175,6 +170,18 @@ class Connection:
         flags = _abi.XENITH_CREATE_PAUSED if paused else 0
         return self._find("xenith_domain_create_xml", encode(xml, "xml"), flags)
 
+    def restore(self, file: Union[str, os.PathLike[str]], *, paused: bool = False) -> Domain:
+        """Begins the next life of a domain that was saved into the file. The file stays; restore it once."""
+        flags = _abi.XENITH_CREATE_PAUSED if paused else 0
+        return self._find("xenith_domain_restore", encode_path(file, "file"), flags)
+
+    def report(self) -> Report:
+        """The roads into this host as they are now, what serves each operation, and what is not as it should be."""
+        out = _abi.REPORT()
+        with self._handle as pointer:
+            call("xenith_connect_get_report", pointer, 0, ctypes.byref(out))
+        return take_report(out)
+
     def _string(self, function: str) -> str:
         with self._handle as pointer:
             return call_for_string(function, pointer, 0)
@@ -208,6 +215,43 @@ def open(
         log_level=log_level,
         without=without,
     )
+
+
+def doctor(
+    uri: Optional[str] = None,
+    *,
+    timeout: Optional[float] = None,
+    toolstack_timeout: Optional[float] = None,
+    log: Optional[LogFunction] = None,
+    log_level: LogLevel = LogLevel.INFO,
+    without: Iterable[Road] = (),
+) -> Report:
+    """Looks at the host of ``uri`` and reports on it, also where no connection can be opened. The parameters are those of
+    :class:`Connection`."""
+    heard = None if log is None else _log_callback(log)
+    options = _options(timeout, toolstack_timeout, heard, log_level, without)
+    encoded = None if uri is None else encode(uri, "uri")
+    out = _abi.REPORT()
+    call("xenith_report_open", encoded, ctypes.byref(options), ctypes.sizeof(options), 0, ctypes.byref(out))
+    return take_report(out)
+
+
+def _options(
+    timeout: Optional[float],
+    toolstack_timeout: Optional[float],
+    log: Any,
+    log_level: LogLevel,
+    without: Iterable[Road],
+) -> _abi.xenith_open_options:
+    options = _abi.xenith_open_options(
+        timeout_ms=_milliseconds(timeout, "timeout"),
+        toolstack_timeout_ms=_milliseconds(toolstack_timeout, "toolstack_timeout"),
+        log_level=LogLevel(log_level),
+        without_roads=_road_bits(without),
+    )
+    if log is not None:
+        options.log = log
+    return options
 
 
 def _row(rows: Any, index: int) -> DomainRow:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 import uuid as uuid_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Optional, Tuple, Type, Union
 
 from . import _abi
 from ._handle import Handle
-from ._library import call, call_for_number, call_for_string, library
+from ._library import call, call_for_number, call_for_string, encode_path, library
 from .enums import Reason, State
 from .errors import InvalidStateError, TimedOutError
 from .figures import DomainInfo, domain_info, reason_of, state_of
@@ -140,8 +141,38 @@ class Domain:
         self._act("xenith_domain_destroy")
 
     def undefine(self) -> None:
-        """Forgets it; it must not be running."""
+        """Forgets it. One that runs goes on as a transient one; xend cannot forget a running one."""
         self._act("xenith_domain_undefine")
+
+    def save(self, file: Union[str, os.PathLike[str]]) -> None:
+        """Writes its state into a file, and ends its life; :meth:`Connection.restore` begins the next one from it.
+
+        The host's toolstack writes the file. It holds everything that the guest had in its memory.
+        """
+        with self._handle as domain:
+            call("xenith_domain_save", domain, encode_path(file, "file"), 0)
+
+    @property
+    def autostart(self) -> bool:
+        """Whether it is started with the host; can be set, for a persistent domain."""
+        return bool(self._number("xenith_domain_get_autostart"))
+
+    @autostart.setter
+    def autostart(self, autostart: bool) -> None:
+        with self._handle as domain:
+            call("xenith_domain_set_autostart", domain, int(bool(autostart)), 0)
+
+    @property
+    def has_monitor(self) -> bool:
+        """Whether the process runs that acts when its life ends, on a host of the xl toolstack.
+
+        :class:`~xenith.NotSupportedError` where there are no such processes.
+        """
+        return bool(self._number("xenith_domain_has_monitor"))
+
+    def start_monitor(self) -> None:
+        """Starts a process that acts when its life ends, in the place of one that is missing; it outlives this one."""
+        self._act("xenith_domain_start_monitor")
 
     def wait_for(self, *states: State, timeout: float = 60.0, interval: float = 0.1) -> State:
         """Asks for the state every ``interval`` seconds until it is one of ``states``, and returns it.

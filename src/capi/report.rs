@@ -21,7 +21,7 @@ use crate::error::{Error, Result, Road};
 /// `xenith_report_free`. Never changes; any thread may read it; it holds no connection open.
 pub struct xenith_report {
     host: CString,
-    failure: Option<(xenith_status, CString)>,
+    failure: Option<(xenith_status, Road, CString)>,
     roads: Vec<RoadRow>,
     routes: Vec<RouteRow>,
     problems: Vec<CString>,
@@ -45,7 +45,9 @@ impl xenith_report {
         let number = |road: Option<Road>| road.map_or(XENITH_ROAD_NONE, |road| road as u32);
         Box::into_raw(Box::new(xenith_report {
             host: c_string(&report.host),
-            failure: report.failure.map(|error| (error.status as u32, c_string(&error.to_string()))),
+            failure: report
+                .failure
+                .map(|error| (error.status as u32, error.road, c_string(&error.to_string()))),
             roads: report
                 .roads
                 .into_iter()
@@ -173,6 +175,7 @@ pub unsafe extern "C" fn xenith_report_get_host(
 /// @param report   a report
 /// @param status   receives what `xenith_connect_open` would return: `XENITH_OK`, or one of
 ///                 `XENITH_ERR_*`
+/// @param road     receives the road that the error came from, one of `XENITH_ROAD_*`; may be NULL
 /// @param message  receives the error's message, UTF-8 that lives as long as the report, or NULL
 ///                 for `XENITH_OK`; may be NULL
 /// @param err      receives NULL or an error object; may be NULL
@@ -181,6 +184,7 @@ pub unsafe extern "C" fn xenith_report_get_host(
 pub unsafe extern "C" fn xenith_report_get_failure(
     report: *const xenith_report,
     status: *mut u32,
+    road: *mut u32,
     message: *mut *const c_char,
     err: *mut *mut xenith_error,
 ) -> xenith_status {
@@ -188,12 +192,15 @@ pub unsafe extern "C" fn xenith_report_get_failure(
     unsafe {
         call(err, || {
             let (report, status) = (handle(report, "report")?, Out::new(status, "status")?);
-            let message = optional_out(message, "message")?;
-            let (number, text) = match &report.failure {
-                None => (XENITH_OK, null()),
-                Some((number, text)) => (*number, text.as_ptr()),
+            let (road, message) = (optional_out(road, "road")?, optional_out(message, "message")?);
+            let (number, from, text) = match &report.failure {
+                None => (XENITH_OK, XENITH_ROAD_NONE, null()),
+                Some((number, from, text)) => (*number, *from as u32, text.as_ptr()),
             };
             status.put(number);
+            if let Some(road) = road {
+                road.put(from);
+            }
             if let Some(message) = message {
                 message.put(text);
             }

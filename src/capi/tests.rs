@@ -510,9 +510,16 @@ fn a_report_is_read_item_by_item_and_outlives_its_connection() {
         assert_eq!(xenith_report_get_host(report, &raw mut text, null_mut()), XENITH_OK);
         assert_eq!(words(text).unwrap(), "a host\u{fffd}of tests");
 
-        assert_eq!(xenith_report_get_failure(report, &raw mut one, &raw mut text, null_mut()), XENITH_OK);
-        assert_eq!((one, words(text).unwrap()), (XENITH_ERR_ACCESS_DENIED, "hypercall: be root".to_owned()));
-        assert_eq!(xenith_report_get_failure(report, &raw mut one, null_mut(), null_mut()), XENITH_OK);
+        assert_eq!(
+            xenith_report_get_failure(report, &raw mut one, &raw mut other, &raw mut text, null_mut()),
+            XENITH_OK
+        );
+        assert_eq!((one, other), (XENITH_ERR_ACCESS_DENIED, XENITH_ROAD_HYPERCALL));
+        assert_eq!(words(text).unwrap(), "hypercall: be root");
+        assert_eq!(
+            xenith_report_get_failure(report, &raw mut one, null_mut(), null_mut(), null_mut()),
+            XENITH_OK
+        );
 
         assert_eq!(xenith_report_road_count(report), 2);
         let mut road = |index| {

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use xenith::driver::{Connection, Domain};
+use xenith::model::{DomId, DomainInfo};
 use xenith::{Result, Status};
 
 use crate::answer::{Answer, visible};
@@ -26,7 +27,10 @@ impl DomainArg {
 pub(crate) const DOMINFO_JSON: &str = concat!(
     "With --json, an object with these keys:\n",
     shape::domain_keys!(),
-    "\n  persistent      true or false; null where the host does not say"
+    "\n  persistent      true or false; null where the host does not say\n",
+    "  autostart       whether it starts with the host; null likewise\n",
+    "  monitor         whether the process runs that acts when its life ends; null\n",
+    "                  when it is not running, and on hosts without such"
 );
 
 /// `dominfo`
@@ -39,10 +43,12 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
         None => if_told(domain.os_type())?,
     };
     let persistent = if_told(domain.is_persistent())?;
+    let autostart = if_told(domain.autostart())?;
+    let monitor = monitor_of(&domain, info.domid)?;
 
     let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "-".into());
     let kib = |figure: Option<u64>| or_dash(figure.map(|kib| format!("{kib} KiB")));
-    let lines = [
+    let mut lines = vec![
         ("Id:", or_dash(info.domid.map(|id| id.to_string()))),
         ("Name:", or_dash(name.as_deref().map(visible))),
         ("UUID:", info.uuid.to_string()),
@@ -53,11 +59,38 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
         ("Max memory:", kib(info.max_memory_kib)),
         ("Used memory:", kib(info.memory_kib)),
         ("Persistent:", or_dash(persistent.map(|yes| if yes { "yes" } else { "no" }.to_owned()))),
+        ("Autostart:", or_dash(autostart.map(|yes| if yes { "enable" } else { "disable" }.to_owned()))),
     ];
+    // Where a host has no monitors there is nothing to say of one.
+    lines.extend(monitor.map(|there| {
+        ("Monitor:", if there { "running".to_owned() } else { missing_monitor(name.as_deref(), &info) })
+    }));
     let text: String = lines.iter().map(|(key, value)| format!("{key:<15} {value}\n")).collect();
     let mut object = shape::domain(name.as_deref(), &info, kind);
-    object.insert("persistent".into(), json!(persistent));
+    let more =
+        [("persistent", json!(persistent)), ("autostart", json!(autostart)), ("monitor", json!(monitor))];
+    object.extend(more.map(|(key, value)| (key.to_owned(), value)));
     Ok(Answer::new(text, Value::Object(object)))
+}
+
+/// Whether a life's monitor runs; None where there is no life, or no such thing as a monitor.
+fn monitor_of(domain: &Domain, life: Option<DomId>) -> Result<Option<bool>, Failure> {
+    match life {
+        // Domain-0 is nobody's child.
+        None | Some(0) => Ok(None),
+        Some(_) => match domain.has_monitor() {
+            // The life has ended since.
+            Err(error) if matches!(error.status, Status::InvalidState | Status::Stale | Status::NotFound) => {
+                Ok(None)
+            }
+            answer => if_told(answer),
+        },
+    }
+}
+
+fn missing_monitor(name: Option<&str>, info: &DomainInfo) -> String {
+    let domain = name.map_or_else(|| info.uuid.to_string(), visible);
+    format!("missing (run: xenith monitor --detach {domain})")
 }
 
 /// Whether `domstate` says why.
@@ -65,22 +98,31 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
 pub(crate) struct DomstateArgs {
     #[command(flatten)]
     domain: DomainArg,
-    /// Say why, too
+    /// Say why, too, and whether its monitor is missing
     #[arg(long)]
     reason: bool,
 }
 
 pub(crate) const DOMSTATE_JSON: &str = "\
-With --json: {\"state\": TEXT, \"reason\": TEXT}, in the words that `xenith help list` gives.";
+With --json: {\"state\": TEXT, \"reason\": TEXT, \"monitor\": true, false or null}, the first two in the words that `xenith help list` \
+gives, the last as `xenith help dominfo` has it.";
 
 /// `domstate`
 pub(crate) fn domstate(connection: &Connection, args: &DomstateArgs) -> Result<Answer, Failure> {
-    let info = args.domain.find(connection)?.info()?;
+    let domain = args.domain.find(connection)?;
+    let info = domain.info()?;
+    let monitor = monitor_of(&domain, info.domid)?;
     let mut text = info.state.name().to_owned();
     if args.reason {
         text = format!("{text} ({})", info.reason.name());
+        if monitor == Some(false) {
+            text.push_str(&format!("\nmonitor: {}", missing_monitor(name_of(&domain)?.as_deref(), &info)));
+        }
     }
-    Ok(Answer::new(text, json!({ "state": shape::state(info.state), "reason": shape::reason(info.reason) })))
+    Ok(Answer::new(
+        text,
+        json!({ "state": shape::state(info.state), "reason": shape::reason(info.reason), "monitor": monitor }),
+    ))
 }
 
 /// Which of a domain's configurations `dumpxml` shows.

@@ -60,7 +60,7 @@ pub(crate) fn destroy(connection: &Connection, args: &DomainArg) -> Result<Answe
 }
 
 /// Finds the domain, asks its name while it still has one, and acts.
-fn act(
+pub(super) fn act(
     connection: &Connection,
     args: &DomainArg,
     verb: &str,
@@ -83,7 +83,8 @@ pub(super) fn done(verb: &str, domain: &Domain, text: impl FnOnce(&str) -> Strin
     Answer::new(text(&visible(&shown)), object(verb, domain, name.as_deref()))
 }
 
-fn object(verb: &str, domain: &Domain, name: Option<&str>) -> Value {
+/// The JSON of a verb that acted on `domain`.
+pub(super) fn object(verb: &str, domain: &Domain, name: Option<&str>) -> Value {
     let identity = domain.identity();
     let mut object = Map::from_iter([("action".to_owned(), json!(verb))]);
     object.extend(shape::reference(identity.domid, name, identity.uuid));

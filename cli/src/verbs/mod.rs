@@ -2,16 +2,18 @@
 
 pub(crate) mod config;
 pub(crate) mod describe;
+pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod lifecycle;
 pub(crate) mod list;
+pub(crate) mod lives;
 pub(crate) mod pages;
 pub(crate) mod sim;
 
 use crate::answer::Answer;
 use crate::args::{Cli, Verb};
 use crate::failure::Failure;
-use crate::session::connect;
+use crate::session::{connect, connect_and_warn};
 
 /// Does what the command line asks.
 pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
@@ -24,7 +26,9 @@ pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
         Verb::Nodeinfo => host::nodeinfo(&open()?),
         Verb::Capabilities => host::capabilities(&open()?),
 
-        Verb::List(args) => list::list(&open()?, &args),
+        Verb::Doctor => doctor::doctor(&global),
+
+        Verb::List(args) => list::list(&connect_and_warn(&global)?, &args),
 
         Verb::Dominfo(args) => describe::dominfo(&open()?, &args),
         Verb::Domstate(args) => describe::domstate(&open()?, &args),
@@ -43,6 +47,11 @@ pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
         Verb::Shutdown(args) => lifecycle::shutdown(&open()?, &args),
         Verb::Reboot(args) => lifecycle::reboot(&open()?, &args),
         Verb::Destroy(args) => lifecycle::destroy(&open()?, &args),
+
+        Verb::Save(args) => lives::save(&open()?, &args),
+        Verb::Restore(args) => lives::restore(&open()?, &args),
+        Verb::Autostart(args) => lives::autostart(&open()?, &args),
+        Verb::Monitor(args) => lives::monitor(&open()?, &args),
 
         Verb::Sim(args) => sim::serve(&args, global.json),
         Verb::Man(args) => pages::man(&args),
