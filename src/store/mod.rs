@@ -1,62 +1,65 @@
 //! Where inactive domains live when no daemon keeps them: domain files in /etc/xen (docs/model.md, "Domain files").
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `scan` | finds the domains in the folder, and what clashes |
+//! | `snapshot` | what was found, and the questions about it |
+//! | `change` | define and undefine |
+//! | `autostart` | the links that the xendomains service reads |
+//! | `file`, `atomic`, `lock` | reading, writing, and who may write |
+//! | `names`, `identity`, `sidecar` | files' names, derived uuids and addresses, what xl's language cannot say |
 
+mod atomic;
+mod autostart;
+mod change;
+mod file;
+mod identity;
+mod lock;
+mod names;
+mod scan;
+mod sidecar;
+mod snapshot;
+
+use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
+
+pub use snapshot::{Entry, Lives, Problem, Snapshot};
+
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::model::{Guest, Uuid};
+use scan::Scan;
 
 /// The usual folder.
 pub const DEFAULT_FOLDER: &str = "/etc/xen";
 
+/// The longest file that is read, bytes.
+const MAX_FILE: usize = 1 << 20;
+/// How many files of a folder are read at most, and how many names are looked at for that.
+const MAX_FILES: usize = 10_000;
+const MAX_NAMES: usize = 100_000;
+/// How many bytes of domain files are kept at most.
+const MAX_TEXT: usize = 64 << 20;
+
 /// A folder of domain files. Usable from any thread; nothing is held open between calls.
 pub struct Store {
     folder: PathBuf,
-    #[allow(dead_code, reason = "the calls below come to use it")]
     log: Log,
-}
-
-/// A domain that a file describes.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The file.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: Arc<str>,
-    /// What the file itself says, with the sidecar's title and description.
-    pub said: Arc<Guest>,
-    /// The same with what the file leaves open made up: uuid and MAC addresses are always there.
-    pub guest: Arc<Guest>,
-    /// The domain's uuid.
-    pub uuid: Uuid,
-    /// The file does not say it: it is derived from the file's path.
-    pub uuid_is_derived: bool,
-}
-
-/// A file that should be a domain and cannot be read as one, or that clashes with another.
-#[derive(Debug, Clone)]
-pub struct Problem {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong, with its place.
-    pub error: Error,
-}
-
-/// What the folder holds at one moment.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// The domains, in the order of their names.
-    pub entries: Vec<Entry>,
-    /// The files that do not count, and why.
-    pub problems: Vec<Problem>,
+    /// What the last look at the folder found.
+    last: Mutex<Arc<Scan>>,
+    machine: OnceCell<String>,
 }
 
 impl Store {
     /// The store in that folder. Nothing is read yet; a folder that is not there holds nothing.
     pub fn new(folder: &Path, log: Log) -> Store {
-        Store { folder: folder.to_owned(), log }
+        Store { folder: folder.to_owned(), log, last: Mutex::default(), machine: OnceCell::new() }
     }
 
     /// The folder.
@@ -64,36 +67,93 @@ impl Store {
         &self.folder
     }
 
-    /// Everything. Files that did not change since the last call are not read again.
+    /// Everything. Files that did not change since the last call are not read again, and the same snapshot is returned where none did.
+    ///
+    /// Errors: [`Status::AccessDenied`] and others of the file system where the folder cannot be read, [`Status::OperationFailed`] where it holds
+    /// more than 10,000 files. A file that cannot be read is no error but a [`Problem`].
     pub fn read(&self) -> Result<Arc<Snapshot>> {
-        Err(not_yet())
+        Ok(self.scan()?.snapshot.clone())
     }
 
     /// Makes a domain persistent or replaces its file. `guest` has a name, a uuid and MAC addresses.
     ///
     /// Errors: [`Status::Exists`] where another uuid has the name, [`Status::InvalidConfig`] where a broken file stands in
     /// the way, [`Status::NotSupported`] for what xl's language cannot say, [`Status::Timeout`] when others hold the
-    /// lock, and those of the file system. In each case all is as it was.
-    pub fn define(&self, _guest: &Guest, _deadline: Deadline) -> Result<Entry> {
-        Err(not_yet())
+    /// lock, [`Status::AccessDenied`] where this user may not write, and those of the file system. In each case all is as it was, but for a
+    /// disk that fails after the new file was put in its place: the error says that then.
+    pub fn define(&self, guest: &Guest, deadline: Deadline) -> Result<Entry> {
+        self.define_as(guest.uuid.unwrap_or_default(), guest, deadline)
     }
 
-    /// Forgets a domain: its file, sidecar and autostart link.
-    pub fn undefine(&self, _uuid: Uuid, _deadline: Deadline) -> Result<()> {
-        Err(not_yet())
+    /// [`Self::define`] for the domain that the store knows as `known`, when that is not the guest's uuid: a file without one, whose domain somebody
+    /// else started, so that it lives with another uuid ([`Snapshot::of_live`]). The file has the guest's uuid from then on.
+    ///
+    /// Errors: as define, and [`Status::Exists`] where the file says its uuid itself: a domain's uuid does not change.
+    pub fn define_as(&self, known: Uuid, guest: &Guest, deadline: Deadline) -> Result<Entry> {
+        change::define(self, known, guest, deadline)
+    }
+
+    /// Forgets a domain: its file, sidecar and autostart links. Where the file is a link, its target stays.
+    ///
+    /// Errors: [`Status::NotFound`], [`Status::InvalidConfig`] where two files claim the uuid, and those of [`Self::define`].
+    pub fn undefine(&self, uuid: Uuid, deadline: Deadline) -> Result<()> {
+        change::undefine(self, uuid, deadline)
     }
 
     /// Whether it starts with the host.
-    pub fn autostart(&self, _uuid: Uuid) -> Result<bool> {
-        Err(not_yet())
+    ///
+    /// Errors: [`Status::NotFound`], and those of the file system.
+    pub fn autostart(&self, uuid: Uuid) -> Result<bool> {
+        change::autostart(self, uuid)
     }
 
     /// Sets whether it starts with the host.
-    pub fn set_autostart(&self, _uuid: Uuid, _autostart: bool, _deadline: Deadline) -> Result<()> {
-        Err(not_yet())
+    ///
+    /// Errors: [`Status::NotFound`], and those of [`Self::define`].
+    pub fn set_autostart(&self, uuid: Uuid, autostart: bool, deadline: Deadline) -> Result<()> {
+        change::set_autostart(self, uuid, autostart, deadline)
+    }
+
+    fn scan(&self) -> Result<Arc<Scan>> {
+        let old = self.last.lock().clone();
+        let machine = || self.machine.get_or_init(identity::machine).clone();
+        let new = scan::scan(&self.folder, &machine, &old)?;
+        if !Arc::ptr_eq(&old, &new) {
+            self.tell_problems(&old.snapshot, &new.snapshot);
+            *self.last.lock() = new.clone();
+        }
+        Ok(new)
+    }
+
+    /// Logs the problems that were not there before.
+    fn tell_problems(&self, old: &Snapshot, new: &Snapshot) {
+        if !self.log.is_on() {
+            return;
+        }
+        for problem in &new.problems {
+            let is_known = |known: &Problem| known.path == problem.path && known.error == problem.error;
+            if !old.problems.iter().any(is_known) {
+                self.log.say(Level::Warning, format_args!("{}", problem.error));
+            }
+        }
     }
 }
 
-fn not_yet() -> Error {
-    Error::new(Status::NotSupported, "the file store is being built").on(Road::Store)
+/// A failed system call, and what to do about it.
+fn fault(what: impl Display, error: &io::Error) -> Error {
+    use io::ErrorKind as Kind;
+    let (status, advice) = match error.kind() {
+        Kind::PermissionDenied => (Status::AccessDenied, "; run as root"),
+        Kind::ReadOnlyFilesystem => {
+            (Status::AccessDenied, "; make the file system writable, and run as root")
+        }
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
+            (Status::OperationFailed, "; make room, and try again")
+        }
+        Kind::OutOfMemory => (Status::NoMemory, ""),
+        _ => (Status::OperationFailed, ""),
+    };
+    let error_number = error.raw_os_error();
+    let error = Error::new(status, format!("{what}: {error}{advice}")).on(Road::Store);
+    error_number.map_or(error.clone(), |number| error.with_errno(number))
 }
