@@ -11,6 +11,8 @@ use crate::sim::machine::Release;
 pub struct SimConfig {
     /// The hypervisor's release, and with it the age of the whole host.
     pub release: Release,
+    /// Its toolstack; None: the one that a host of that age usually has.
+    pub tools: Option<Tools>,
     /// The host's memory, KiB. None: enough for what `domains` asks, and never less than [`DEFAULT_MEMORY_KIB`].
     pub memory_kib: Option<u64>,
     /// Physical processors.
@@ -45,6 +47,7 @@ impl Default for SimConfig {
     fn default() -> Self {
         SimConfig {
             release: Release::XEN_3_4,
+            tools: None,
             memory_kib: None,
             cpus: 4,
             domains: 0,
@@ -62,7 +65,8 @@ impl SimConfig {
     ///
     /// | key | value |
     /// | --- | --- |
-    /// | `xen` | `3.4` (default), `4.1` or `4.4` |
+    /// | `xen` | `3.4` (default), `4.1`, `4.4` or `4.17` |
+    /// | `toolstack` | `xend` (up to 4.4; their default), `xl` (4.17; its default) or `none` |
     /// | `memory` | the host's memory: KiB, or a number with M or G behind it (512M to 16384G) |
     /// | `cpus` | physical processors, 1 to 512 |
     /// | `domains` | transient guests that run from the start, 0 to 20,000 |
@@ -79,7 +83,8 @@ impl SimConfig {
                 others.push(key);
             }
             match key {
-                "xen" => config.release = Release::of_xend_age(value)?,
+                "xen" => config.release = Release::of_age(value)?,
+                "toolstack" => config.tools = Some(Tools::named(value)?),
                 "memory" => config.memory_kib = Some(memory(value)?),
                 "cpus" => config.cpus = number(key, value, 1, MAX_CPUS)? as u32,
                 "domains" => config.domains = number(key, value, 0, MAX_DOMAINS)? as u32,
@@ -94,7 +99,7 @@ impl SimConfig {
                 }
                 _ => {
                     return Err(bad(format!(
-                        "xen+sim has no option '{key}': it has xen, memory, cpus, domains, boot, shutdown, fault and dir"
+                        "xen+sim has no option '{key}': it has xen, toolstack, memory, cpus, domains, boot, shutdown, fault and dir"
                     )));
                 }
             }
@@ -104,13 +109,66 @@ impl SimConfig {
                 "dir joins a host that is served already: '{first}' is for who serves it, with xenith sim"
             )));
         }
+        config.check_tools()?;
         Ok(config)
+    }
+
+    /// The toolstack that the host has.
+    pub fn tools(&self) -> Tools {
+        let usual = if self.release.at_least(4, 5) { Tools::Xl } else { Tools::Xend };
+        self.tools.unwrap_or(usual)
+    }
+
+    /// Whether a host of that age can have that toolstack here.
+    fn check_tools(&self) -> Result<()> {
+        let Release { major, minor, .. } = self.release;
+        let why = match self.tools() {
+            Tools::Xend if self.release.at_least(4, 5) => "Xen 4.5 was the first without xend",
+            Tools::Xl if !self.release.at_least(4, 1) => "xl came with Xen 4.1",
+            Tools::Xl if !self.release.at_least(4, 5) => {
+                "how the xl of that age speaks was never recorded; the embedded host has xl with xen=4.17"
+            }
+            Tools::Xend | Tools::Xl | Tools::None => return Ok(()),
+        };
+        Err(bad(format!("toolstack={} does not go with xen={major}.{minor}: {why}", self.tools().name())))
     }
 
     /// The host's memory, KiB: as ordered, or what the ordered guests need.
     pub fn host_memory_kib(&self) -> u64 {
         let needed = u64::from(self.domains) * BENCH_GUEST_KIB;
         self.memory_kib.unwrap_or(DEFAULT_MEMORY_KIB + needed)
+    }
+}
+
+/// The toolstack of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tools {
+    /// The xend daemon (Xen 4.4 and before).
+    Xend,
+    /// The xl command (Xen 4.17 here).
+    Xl,
+    /// None: a hypervisor and a xenstored, and domains that others made.
+    None,
+}
+
+impl Tools {
+    /// The word that the URI has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tools::Xend => "xend",
+            Tools::Xl => "xl",
+            Tools::None => "none",
+        }
+    }
+
+    /// From its word.
+    ///
+    /// Errors: [`Status::InvalidUri`].
+    pub fn named(word: &str) -> Result<Tools> {
+        let all = [Tools::Xend, Tools::Xl, Tools::None];
+        all.into_iter()
+            .find(|tools| tools.name() == word)
+            .ok_or_else(|| bad(format!("toolstack={word} is none of xend, xl and none")))
     }
 }
 
@@ -123,23 +181,30 @@ pub struct Faults {
     pub xenstore: Option<Fault>,
     /// xend's socket.
     pub xend: Option<Fault>,
+    /// The xl command.
+    pub xl: Option<Fault>,
 }
 
 /// How a road is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A hypercall answers EPERM; a connection is refused.
+    /// A hypercall answers EPERM; a connection is refused; xl exits with 1, because it cannot reach the hypervisor.
     Fail,
-    /// A connection is accepted and never answered.
+    /// A connection is accepted and never answered; xl does not end.
     Hang,
     /// The answer is garbage.
     Rubbish,
-    /// A connection is closed at its first request.
+    /// A connection is closed at its first request; xl is killed at once.
     Close,
+    /// `xl create` is killed half way and leaves what it had made; nothing else fails.
+    Half,
+    /// `xl create` stops half way and does not end; nothing else fails.
+    Stuck,
 }
 
 impl Faults {
-    /// Reads `ROAD:KIND[,ROAD:KIND]`: roads `hypercall`, `xenstore`, `xend`; kinds `fail`, `hang`, `rubbish`, `close`.
+    /// Reads `ROAD:KIND[,ROAD:KIND]`: roads `hypercall`, `xenstore`, `xend`, `xl`; kinds `fail`, `hang`, `rubbish`, `close`, and for
+    /// xl `half` and `stuck`.
     pub fn parse(text: &str) -> Result<Faults> {
         let mut faults = Faults::default();
         for order in text.split(',') {
@@ -151,23 +216,31 @@ impl Faults {
                 "hang" => Fault::Hang,
                 "rubbish" => Fault::Rubbish,
                 "close" => Fault::Close,
+                "half" => Fault::Half,
+                "stuck" => Fault::Stuck,
                 _ => {
                     return Err(bad(format!(
-                        "there is no fault '{kind}': there are fail, hang, rubbish and close"
+                        "there is no fault '{kind}': there are fail, hang, rubbish and close, and for xl half and stuck"
                     )));
                 }
             };
             match road {
                 // The kernel offers no deadline for a hypercall, and there is no connection to close.
-                "hypercall" if matches!(kind, Fault::Hang | Fault::Close) => {
+                "hypercall" if !matches!(kind, Fault::Fail | Fault::Rubbish) => {
                     return Err(bad("a hypercall can only fail or answer rubbish".to_string()));
+                }
+                "xenstore" | "xend" if matches!(kind, Fault::Half | Fault::Stuck) => {
+                    return Err(bad(format!(
+                        "only xl can be ended half way: {road} can fail, hang, answer rubbish and close"
+                    )));
                 }
                 "hypercall" => faults.hypercall = Some(kind),
                 "xenstore" => faults.xenstore = Some(kind),
                 "xend" => faults.xend = Some(kind),
+                "xl" => faults.xl = Some(kind),
                 _ => {
                     return Err(bad(format!(
-                        "there is no road '{road}' to break: there are hypercall, xenstore and xend"
+                        "there is no road '{road}' to break: there are hypercall, xenstore, xend and xl"
                     )));
                 }
             }
@@ -243,7 +316,8 @@ mod tests {
         for (key, value, said) in [
             ("colour", "red", "'colour'"),
             ("xen", "9.9", "3.4"),
-            ("xen", "4.17", "4.4"),
+            ("toolstack", "xm", "xend, xl and none"),
+            ("toolstack", "xl", "xen=3.4: xl came with"),
             ("memory", "1", "512M"),
             ("memory", "99999999999999999999G", "512M"),
             ("cpus", "0", "from 1 to 512"),
@@ -254,11 +328,34 @@ mod tests {
             ("fault", "xend:sulk", "'sulk'"),
             ("fault", "moon:fail", "'moon'"),
             ("fault", "hypercall:hang", "only fail"),
+            ("fault", "xend:half", "only xl"),
         ] {
             let error = read(&[(key, value)]).unwrap_err();
             assert_eq!(error.status, Status::InvalidUri);
             assert!(error.message.contains(said), "{key}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn each_age_has_its_toolstacks_and_no_other() {
+        for (xen, tools, works) in [
+            ("3.4", Tools::Xend, true),
+            ("4.1", Tools::Xend, true),
+            ("4.4", Tools::Xend, true),
+            ("4.4", Tools::None, true),
+            ("4.4", Tools::Xl, false),
+            ("4.17", Tools::Xl, true),
+            ("4.17", Tools::None, true),
+            ("4.17", Tools::Xend, false),
+        ] {
+            for query in
+                [[("xen", xen), ("toolstack", tools.name())], [("toolstack", tools.name()), ("xen", xen)]]
+            {
+                assert_eq!(read(&query).map(|config| config.tools()).ok(), works.then_some(tools), "{xen}");
+            }
+        }
+        assert_eq!(read(&[("xen", "4.1")]).unwrap().tools(), Tools::Xend);
+        assert_eq!(read(&[("xen", "4.17")]).unwrap().tools(), Tools::Xl);
     }
 
     #[test]

@@ -32,6 +32,8 @@ struct Life {
 enum Phase {
     /// Made, and never unpaused.
     New,
+    /// Made of a saved guest, and never unpaused.
+    Restored,
     Booting,
     Up,
     /// On its way down, for this reason.
@@ -50,6 +52,17 @@ impl Guests {
         self.lives.insert(domid, Life { phase: Phase::Up, until: None });
     }
 
+    /// A domain that is about to be made: its memory is that of a guest that was saved. It goes on when it is first unpaused, and only its
+    /// devices have to be connected anew.
+    pub fn restore(&mut self, domid: DomId) {
+        self.lives.insert(domid, Life { phase: Phase::Restored, until: None });
+    }
+
+    /// Whether the guest has booted and is not going down.
+    pub fn is_up(&self, domid: DomId) -> bool {
+        self.lives.get(&domid).is_some_and(|life| life.phase == Phase::Up)
+    }
+
     /// The moment of the machine's clock at which [`Guests::tick`] has work to do.
     pub fn next_timer(&self) -> Option<Duration> {
         self.timers.peek().map(|Reverse((at, _))| *at)
@@ -60,7 +73,8 @@ impl Guests {
         let Event { domid, what } = event;
         match what {
             Happened::Created => {
-                self.lives.insert(domid, Life { phase: Phase::New, until: None });
+                // One that is restored was announced.
+                self.lives.entry(domid).or_insert(Life { phase: Phase::New, until: None });
             }
             Happened::Runs => self.runs(domid, machine, store),
             Happened::Shutdown(_) => {
@@ -103,11 +117,12 @@ impl Guests {
     fn runs(&mut self, domid: DomId, machine: &mut Machine, store: &mut Xenstored) {
         let now = machine.now();
         match self.lives.get(&domid).map(|life| life.phase) {
-            Some(Phase::New) => {
+            Some(phase @ (Phase::New | Phase::Restored)) => {
                 // ESRCH cannot be: the event is about a domain that runs.
                 let _ = machine.set_load(domid, Load::Busy);
                 open_console(domid, store);
-                self.enter(domid, Phase::Booting, now + self.boot);
+                let needs = if phase == Phase::New { self.boot } else { Duration::ZERO };
+                self.enter(domid, Phase::Booting, now + needs);
             }
             Some(Phase::Down) => {
                 // Resumed after a suspend.
@@ -148,7 +163,7 @@ impl Guests {
                 life.phase = Phase::Down;
                 let _ = machine.shutdown(domid, reason);
             }
-            Phase::New | Phase::Up | Phase::Down => {}
+            Phase::New | Phase::Restored | Phase::Up | Phase::Down => {}
         }
     }
 

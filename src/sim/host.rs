@@ -1,5 +1,6 @@
 //! The embedded host as a whole: the world behind its lock, the thread that serves it, and the ports of its roads.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,18 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::config::{Fault, Faults, SimConfig};
+use super::config::{SimConfig, Tools};
 use super::machine::Release;
 use super::reactor::{self, Shared};
-use super::serve::Joined;
+use super::serve::{self, Joined};
 use super::world::{FarRoad, World};
 use super::xend::StateDir;
+use super::xl::XlPort;
 use super::{scratch, sys};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Status};
-use crate::wire::port::{Dial, Hypercall, Memory};
+use crate::wire::port::{Dial, Hypercall, Memory, Toolstack};
 
 /// An embedded Xen host, in this process or served by another one. Cheap to clone; one of this process ends with its last
 /// clone and its last port.
@@ -93,6 +96,42 @@ impl SimHost {
         }
     }
 
+    /// The xl command; None on a host that has none.
+    pub fn toolstack(&self) -> Option<Arc<dyn Toolstack>> {
+        self.xl_port().map(|port| Arc::new(port) as Arc<dyn Toolstack>)
+    }
+
+    fn xl_port(&self) -> Option<XlPort> {
+        let (tools, dial) = match &self.0 {
+            Kind::Here(running) => {
+                let dial = PairDial { running: running.clone(), road: FarRoad::Xl };
+                (running.config.tools(), Arc::new(dial) as Arc<dyn Dial>)
+            }
+            Kind::Joined(joined) => (joined.tools(), joined.xl_dial()),
+        };
+        (tools == Tools::Xl).then(|| XlPort::new(dial))
+    }
+
+    /// Kills one of xl's monitors, as `kill -9` would. False where there is none of that number.
+    ///
+    /// Errors: a host that does not answer, and one without xl.
+    pub fn kill_monitor(&self, pid: u32) -> Result<bool> {
+        let none = || Error::new(Status::NotSupported, "this embedded host has no xl, and so no monitors");
+        let port = self.xl_port().ok_or_else(none)?;
+        port.kill_monitor(pid).map_err(|error| failed(format_args!("cannot kill monitor {pid}"), &error))
+    }
+
+    /// What /etc/xen is on a real host without xend: a folder of this host's own for the domain files, with `auto` in it. It
+    /// is made now where it is missing, and goes with the host unless that is served.
+    ///
+    /// Errors: those of the file system.
+    pub fn etc_xen(&self) -> Result<PathBuf> {
+        match &self.0 {
+            Kind::Here(running) => running.etc_xen(),
+            Kind::Joined(joined) => Ok(joined.etc_xen()),
+        }
+    }
+
     /// The host's name, which says that it is a simulation.
     pub fn host_name(&self) -> &str {
         match &self.0 {
@@ -117,6 +156,8 @@ pub(super) struct Running {
     thread: Mutex<Option<JoinHandle<()>>>,
     config: SimConfig,
     state: StateDir,
+    /// What /etc/xen is, and what says that it is in use; made when somebody asks for it.
+    etc: OnceCell<(PathBuf, Option<File>)>,
     /// The process that has the thread.
     pid: u32,
 }
@@ -134,20 +175,39 @@ impl Running {
         let for_thread = shared.clone();
         let thread = sys::spawn_without_signals("xenith-sim", move || reactor::run(&for_thread, &listeners))
             .map_err(|error| failed("cannot start the embedded host's thread", &error))?;
-        Ok(Running { shared, thread: Mutex::new(Some(thread)), config, state, pid: std::process::id() })
+        Ok(Running {
+            shared,
+            thread: Mutex::new(Some(thread)),
+            config,
+            state,
+            etc: OnceCell::new(),
+            pid: std::process::id(),
+        })
     }
 
     fn is_of_this_process(&self) -> bool {
         self.pid == std::process::id()
     }
 
-    fn fault(&self, road: FarRoad) -> Option<Fault> {
-        let Faults { xenstore, xend, .. } = self.config.faults;
-        match road {
-            FarRoad::Relay => None,
-            FarRoad::Xenstore => xenstore,
-            FarRoad::Xend => xend,
-        }
+    fn etc_xen(&self) -> Result<PathBuf> {
+        let made = self.etc.get_or_try_init(|| {
+            let (path, lock) = match &self.config.dir {
+                Some(dir) => (serve::etc_xen(dir), None),
+                None => {
+                    let path = scratch::path();
+                    let lock = scratch::make(&path);
+                    let lock =
+                        lock.map_err(|error| failed(format_args!("cannot make {}", path.display()), &error))?;
+                    (path, Some(lock))
+                }
+            };
+            for folder in [path.clone(), path.join("auto")] {
+                make_private(&folder)
+                    .map_err(|error| failed(format_args!("cannot make {}", folder.display()), &error))?;
+            }
+            Ok::<_, Error>((path, lock))
+        })?;
+        Ok(made.0.clone())
     }
 }
 
@@ -163,7 +223,9 @@ impl Drop for Running {
             // Its panic was reported where it happened; there is nobody to tell here.
             let _ = thread.join();
         }
-        if let StateDir::Scratch(path) = &self.state {
+        let etc = self.etc.get().filter(|(_, lock)| lock.is_some()).map(|(path, _)| path.as_path());
+        let state = matches!(self.state, StateDir::Scratch(_)).then(|| self.state.path());
+        for path in etc.into_iter().chain(state) {
             // Not there is as good as removed, and what is left in spite of this the next host sweeps away.
             let _ = std::fs::remove_dir_all(path);
         }
@@ -216,7 +278,7 @@ struct PairDial {
 
 impl Dial for PairDial {
     fn dial(&self, _deadline: Deadline) -> io::Result<OwnedFd> {
-        if !self.running.is_of_this_process() || self.running.fault(self.road) == Some(Fault::Fail) {
+        if !self.running.is_of_this_process() || self.road.is_refused(&self.running.config) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let (near, far) = UnixStream::pair()?;
@@ -231,6 +293,7 @@ impl Dial for PairDial {
             FarRoad::Relay => "the embedded hypervisor".into(),
             FarRoad::Xenstore => "the embedded xenstored".into(),
             FarRoad::Xend => "the embedded xend".into(),
+            FarRoad::Xl => "the embedded xl".into(),
         }
     }
 }

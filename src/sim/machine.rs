@@ -54,25 +54,23 @@ impl Release {
     pub const XEN_4_1: Release = Release { major: 4, minor: 1, extra: ".6.1" };
     /// Xen 4.4.4.
     pub const XEN_4_4: Release = Release { major: 4, minor: 4, extra: ".4" };
-    /// Xen 4.17.7: a hypervisor without the toolstack of its age, for tests of the hypercall road.
+    /// Xen 4.17.7.
     pub const XEN_4_17: Release = Release { major: 4, minor: 17, extra: ".7" };
 
-    /// The release that the URI option `xen=TEXT` means: one of the hosts that have a xend.
-    pub fn of_xend_age(text: &str) -> Outcome<Release> {
+    /// The release that the URI option `xen=TEXT` means.
+    ///
+    /// Errors: [`Status::InvalidUri`], naming those that there are.
+    pub fn of_age(text: &str) -> Outcome<Release> {
         match text {
             "3.4" => Ok(Release::XEN_3_4),
             "4.1" => Ok(Release::XEN_4_1),
             "4.4" => Ok(Release::XEN_4_4),
+            "4.17" => Ok(Release::XEN_4_17),
             _ => Err(Error::new(
                 Status::InvalidUri,
-                format!("the embedded host has no Xen '{text}': it has 3.4, 4.1 and 4.4"),
+                format!("the embedded host has no Xen '{text}': it has 3.4, 4.1, 4.4 and 4.17"),
             )),
         }
-    }
-
-    /// The release that a served host says it is.
-    pub(super) fn of_host(text: &str) -> Outcome<Release> {
-        if text == "4.17" { Ok(Release::XEN_4_17) } else { Release::of_xend_age(text) }
     }
 
     /// Whether it is at least `major.minor`.
@@ -184,6 +182,8 @@ pub struct Domain {
     pub cpupool: u32,
     /// The frame of its shared info page; all ones for an HVM guest.
     pub shared_info_frame: u64,
+    /// Pages that the hypervisor set aside for it, its page tables' pool for example. They are not among those that it has.
+    set_aside: u64,
     pauses: u32,
     shutdown: Option<u8>,
     teardown: bool,
@@ -457,7 +457,9 @@ impl Machine {
         if domain.tot_pages > 0 {
             return Err(libc::EAGAIN);
         }
-        self.domains.remove(&domid);
+        if let Some(domain) = self.domains.remove(&domid) {
+            self.free_pages += domain.set_aside;
+        }
         self.tell(domid, Happened::Destroyed);
         Ok(())
     }
@@ -553,6 +555,20 @@ impl Machine {
             return Err(libc::ENOMEM);
         }
         domain.tot_pages += pages;
+        self.free_pages -= pages;
+        Ok(())
+    }
+
+    /// Sets pages aside for the domain that are not its own; they are free again when it is gone.
+    ///
+    /// Errors: ESRCH; ENOMEM, and nothing set aside, where the host has not so many.
+    pub fn set_aside(&mut self, domid: DomId, pages: u64) -> Result<()> {
+        let free = self.free_pages;
+        let domain = self.get_mut(domid)?;
+        if pages > free {
+            return Err(libc::ENOMEM);
+        }
+        domain.set_aside += pages;
         self.free_pages -= pages;
         Ok(())
     }
@@ -669,6 +685,7 @@ impl Domain {
                 GuestType::Pv => 0x3_0000 + u64::from(domid),
                 GuestType::Hvm | GuestType::Pvh => u64::MAX,
             },
+            set_aside: 0,
             // Made by a toolstack that still has to build it.
             pauses: 1,
             shutdown: None,

@@ -12,6 +12,7 @@
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
 //! | [`serve`](mod@serve) | one host for many processes |
 //! | [`xend`] | the toolstack daemon: HTTP, S-expressions, domains that are kept |
+//! | [`xl`] | the toolstack command: arguments and a configuration in, a status and text out; its monitors |
 //! | [`xenstored`] | the store daemon: a tree of values, watches, transactions |
 
 pub mod config;
@@ -22,6 +23,7 @@ pub mod machine;
 pub mod serve;
 pub mod xend;
 pub mod xenstored;
+pub mod xl;
 
 mod population;
 mod reactor;
@@ -30,6 +32,6 @@ mod scratch;
 mod sys;
 mod world;
 
-pub use config::SimConfig;
+pub use config::{SimConfig, Tools};
 pub use host::SimHost;
 pub use serve::{Server, serve};

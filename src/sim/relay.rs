@@ -7,7 +7,7 @@
 use crate::wire::port::Memory;
 
 /// The version of the protocol and of the directory's layout; stands in the `host` file.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The most memory that a hypercall may point into.
 const MAX_MEMORY: usize = 16 << 20;

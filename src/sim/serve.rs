@@ -3,8 +3,9 @@
 //! | in the directory | what it is |
 //! | --- | --- |
 //! | `host` | a few lines of text: versions, the host's name, the server's pid |
-//! | `hypercall.sock`, `xenstored.sock`, `xend.sock` | the roads |
+//! | `hypercall.sock`, `xenstored.sock`, `xend.sock`, `xl.sock` | the roads |
 //! | `xend` | xend's managed domains; stays when the server ends, as a real host's do over a reboot |
+//! | `etc-xen` | what /etc/xen is on a real host without xend; stays as well |
 //! | `lock` | held by the server while it lives |
 
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::config::{Fault, SimConfig};
+use super::config::{SimConfig, Tools};
 use super::host::{Running, SimHost, failed, make_private};
 use super::machine::Release;
 use super::relay;
@@ -33,6 +34,7 @@ const LOCK: &str = "lock";
 const HYPERCALL: &str = "hypercall.sock";
 const XENSTORE: &str = "xenstored.sock";
 const XEND: &str = "xend.sock";
+const XL: &str = "xl.sock";
 
 /// How long a hypercall waits for the serving process: as long as a quick call may take, unless its caller says otherwise. A real one
 /// has no deadline, and so its port takes none; a server that is stopped must not hold its clients for ever.
@@ -60,15 +62,19 @@ pub fn serve(config: SimConfig, dir: &Path) -> Result<Server> {
         .map_err(|error| failed(format_args!("cannot serve in {}", dir.display()), &error))?;
     make_private(&dir).map_err(|error| failed(format_args!("cannot make {}", dir.display()), &error))?;
     let lock = take_lock(&dir)?;
-    let state = dir.join("xend");
-    make_private(&state).map_err(|error| failed(format_args!("cannot make {}", state.display()), &error))?;
+    let kept: &[PathBuf] = match config.tools() {
+        Tools::Xend => &[dir.join("xend")],
+        Tools::Xl | Tools::None => &[etc_xen(&dir), etc_xen(&dir).join("auto")],
+    };
+    for folder in kept {
+        make_private(folder)
+            .map_err(|error| failed(format_args!("cannot make {}", folder.display()), &error))?;
+    }
     let mut listeners = vec![(FarRoad::Relay, listen(&dir, HYPERCALL)?)];
-    for (road, name, fault) in
-        [(FarRoad::Xenstore, XENSTORE, config.faults.xenstore), (FarRoad::Xend, XEND, config.faults.xend)]
-    {
+    for (road, name) in [(FarRoad::Xenstore, XENSTORE), (FarRoad::Xend, XEND), (FarRoad::Xl, XL)] {
         let listener = listen(&dir, name)?;
         // A socket that nobody listens at refuses, as that of a dead daemon does.
-        if fault != Some(Fault::Fail) {
+        if !road.is_refused(&config) {
             listeners.push((road, listener));
         }
     }
@@ -104,7 +110,7 @@ impl Drop for Server {
             return;
         }
         // The lock last: until then nobody else serves here. What cannot be removed is stale, and the next server replaces it.
-        for name in [HOST, HYPERCALL, XENSTORE, XEND] {
+        for name in [HOST, HYPERCALL, XENSTORE, XEND, XL] {
             let _ = fs::remove_file(self.dir.join(name));
         }
         self.host = None;
@@ -162,10 +168,11 @@ fn listen(dir: &Path, name: &str) -> Result<UnixListener> {
 
 fn describe(config: &SimConfig) -> String {
     format!(
-        "xenith-sim {}\nxen {}.{}\nname {}\npid {}\n",
+        "xenith-sim {}\nxen {}.{}\ntoolstack {}\nname {}\npid {}\n",
         relay::VERSION,
         config.release.major,
         config.release.minor,
+        config.tools().name(),
         config.name,
         std::process::id()
     )
@@ -176,6 +183,7 @@ fn describe(config: &SimConfig) -> String {
 pub(super) struct Joined {
     dir: PathBuf,
     release: Release,
+    tools: Tools,
     name: String,
 }
 
@@ -196,8 +204,7 @@ impl Joined {
         let value = |key: &str| {
             about.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key).map(|(_, v)| v)
         };
-        let version = value("xenith-sim");
-        let (Some(release), Some(name), Some(version)) = (value("xen"), value("name"), version) else {
+        let (Some(name), Some(version)) = (value("name"), value("xenith-sim")) else {
             return Err(Error::new(
                 Status::Protocol,
                 format!("{} does not describe an embedded host", dir.join(HOST).display()),
@@ -213,7 +220,12 @@ impl Joined {
                 ),
             ));
         }
-        Ok(Joined { dir: dir.to_path_buf(), release: Release::of_host(release)?, name: name.into() })
+        Ok(Joined {
+            dir: dir.to_path_buf(),
+            release: Release::of_age(value("xen").unwrap_or_default())?,
+            tools: Tools::named(value("toolstack").unwrap_or_default())?,
+            name: name.into(),
+        })
     }
 
     pub(super) fn find(dir: &Path) -> Result<Joined> {
@@ -250,6 +262,18 @@ impl Joined {
         Arc::new(PathDial(self.dir.join(XEND)))
     }
 
+    pub(super) fn xl_dial(&self) -> Arc<dyn Dial> {
+        Arc::new(PathDial(self.dir.join(XL)))
+    }
+
+    pub(super) fn tools(&self) -> Tools {
+        self.tools
+    }
+
+    pub(super) fn etc_xen(&self) -> PathBuf {
+        etc_xen(&self.dir)
+    }
+
     pub(super) fn state_dir(&self) -> PathBuf {
         self.dir.join("xend")
     }
@@ -261,6 +285,11 @@ impl Joined {
     pub(super) fn release(&self) -> Release {
         self.release
     }
+}
+
+/// What /etc/xen is of the host that is served in `dir`.
+pub(super) fn etc_xen(dir: &Path) -> PathBuf {
+    dir.join("etc-xen")
 }
 
 fn nobody(dir: &Path) -> Error {

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::config::{Fault, Faults, SimConfig};
+use super::config::{Fault, Faults, SimConfig, Tools};
 use super::guest::Guests;
 use super::machine::{Event, Happened, Machine, MachineSize};
 use super::xend::{Parts, StateDir, Xend, XendConn};
 use super::xenstored::{ConnId, Xenstored, XenstoredAge};
+use super::xl::{self, Xl, XlConn};
 use super::{hypervisor, population, relay};
 use crate::error::{Error, Result, Status};
 use crate::wire::port::Memory;
@@ -20,6 +21,20 @@ pub(super) enum FarRoad {
     Relay,
     Xenstore,
     Xend,
+    /// Runs of the xl command.
+    Xl,
+}
+
+impl FarRoad {
+    /// Nobody is there on such a host: whoever dials is refused.
+    pub(super) fn is_refused(self, config: &SimConfig) -> bool {
+        match self {
+            FarRoad::Relay => false,
+            FarRoad::Xenstore => config.faults.xenstore == Some(Fault::Fail),
+            FarRoad::Xend => config.tools() != Tools::Xend || config.faults.xend == Some(Fault::Fail),
+            FarRoad::Xl => config.tools() != Tools::Xl,
+        }
+    }
 }
 
 /// One connection's far end.
@@ -28,6 +43,9 @@ pub(super) enum FarId {
     Relay(u64),
     Xenstore(ConnId),
     Xend(XendConn),
+    Xl(XlConn),
+    /// What the host does not have.
+    Nobody,
 }
 
 /// See the module's description.
@@ -39,8 +57,10 @@ pub(super) struct World {
     relays: HashMap<u64, Relay>,
     next_relay: u64,
     store: Xenstored,
-    xend: Xend,
-    /// Paths that xend wrote and guests watch.
+    /// One of these, or none.
+    xend: Option<Xend>,
+    xl: Option<Xl>,
+    /// Paths that a toolstack wrote and guests watch.
     told: Vec<String>,
 }
 
@@ -56,7 +76,7 @@ struct Relay {
 const RUBBISH: u8 = 0xa5;
 
 impl World {
-    /// A host that has just booted, with the guests that were ordered. xend keeps managed domains in `state`.
+    /// A host that has just booted, with the guests that were ordered. A xend keeps managed domains in `state`.
     ///
     /// Errors: [`Status::NoMemory`] where the guests do not fit.
     pub(super) fn new(config: &SimConfig, state: StateDir) -> Result<World> {
@@ -74,8 +94,23 @@ impl World {
             guests.adopt(domid);
         }
         let mut told = Vec::new();
-        let mut parts = Parts { machine: &mut machine, store: &mut store, told: &mut told };
-        let xend = Xend::new(config.release, &config.name, state, &mut parts);
+        let (mut xend, mut xl) = (None, None);
+        match config.tools() {
+            Tools::Xend => {
+                let mut parts = Parts { machine: &mut machine, store: &mut store, told: &mut told };
+                xend = Some(Xend::new(config.release, &config.name, state, &mut parts));
+            }
+            Tools::Xl => {
+                let mut parts = xl::Parts {
+                    machine: &mut machine,
+                    store: &mut store,
+                    guests: &mut guests,
+                    told: &mut told,
+                };
+                xl = Some(Xl::new(config.faults.xl, &mut parts));
+            }
+            Tools::None => {}
+        }
         // Nobody was there to hear of any of this.
         machine.take_events();
         store.observe_changes();
@@ -87,6 +122,7 @@ impl World {
             next_relay: 0,
             store,
             xend,
+            xl,
             told,
         })
     }
@@ -98,13 +134,18 @@ impl World {
 
     /// When [`World::tick`] has work to do.
     pub(super) fn next_timer(&self) -> Option<Duration> {
-        self.guests.next_timer()
+        let xl = self.xl.as_ref().and_then(Xl::next_timer);
+        [self.guests.next_timer(), xl].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub(super) fn tick(&mut self) {
         let now = self.machine.now();
         self.guests.tick(now, &mut self.machine, &mut self.store);
+        self.settle();
+        if let Some((xl, mut parts)) = self.xl() {
+            xl.look(&mut parts);
+        }
         self.settle();
     }
 
@@ -114,6 +155,8 @@ impl World {
             FarRoad::Relay => None,
             FarRoad::Xenstore => self.faults.xenstore,
             FarRoad::Xend => self.faults.xend,
+            // xl itself is reached: it fails by what it answers.
+            FarRoad::Xl => None,
         }
     }
 
@@ -151,7 +194,8 @@ impl World {
                 FarId::Relay(self.next_relay)
             }
             FarRoad::Xenstore => FarId::Xenstore(self.store.connect(0)),
-            FarRoad::Xend => FarId::Xend(self.xend.connect()),
+            FarRoad::Xend => self.xend.as_mut().map_or(FarId::Nobody, |xend| FarId::Xend(xend.connect())),
+            FarRoad::Xl => self.xl.as_mut().map_or(FarId::Nobody, |xl| FarId::Xl(xl.connect())),
         }
     }
 
@@ -162,9 +206,16 @@ impl World {
             // What is no frame ends the connection: `wants_close` tells.
             FarId::Xenstore(id) => drop(self.store.feed(id, bytes)),
             FarId::Xend(id) => {
-                let (xend, mut parts) = self.xend();
-                xend.feed(id, bytes, &mut parts);
+                if let Some((xend, mut parts)) = self.xend() {
+                    xend.feed(id, bytes, &mut parts);
+                }
             }
+            FarId::Xl(id) => {
+                if let Some((xl, mut parts)) = self.xl() {
+                    xl.feed(id, bytes, &mut parts);
+                }
+            }
+            FarId::Nobody => {}
         }
         self.settle();
     }
@@ -178,7 +229,9 @@ impl World {
                 }
             }
             FarId::Xenstore(id) => out.append(&mut self.store.take_output(id)),
-            FarId::Xend(id) => self.xend.take_output(id, out),
+            FarId::Xend(id) => self.xend.iter_mut().for_each(|xend| xend.take_output(id, out)),
+            FarId::Xl(id) => self.xl.iter_mut().for_each(|xl| xl.take_output(id, out)),
+            FarId::Nobody => {}
         }
     }
 
@@ -187,7 +240,9 @@ impl World {
         match far {
             FarId::Relay(id) => self.relays.get(&id).is_none_or(|relay| relay.garbled),
             FarId::Xenstore(id) => !self.store.is_connected(id),
-            FarId::Xend(id) => self.xend.wants_close(id),
+            FarId::Xend(id) => self.xend.as_ref().is_none_or(|xend| xend.wants_close(id)),
+            FarId::Xl(id) => self.xl.as_ref().is_none_or(|xl| xl.wants_close(id)),
+            FarId::Nobody => true,
         }
     }
 
@@ -196,7 +251,9 @@ impl World {
         match far {
             FarId::Relay(id) => drop(self.relays.remove(&id)),
             FarId::Xenstore(id) => self.store.disconnect(id),
-            FarId::Xend(id) => self.xend.disconnect(id),
+            FarId::Xend(id) => self.xend.iter_mut().for_each(|xend| xend.disconnect(id)),
+            FarId::Xl(id) => self.xl.iter_mut().for_each(|xl| xl.disconnect(id)),
+            FarId::Nobody => {}
         }
         self.settle();
     }
@@ -234,8 +291,12 @@ impl World {
             for event in events {
                 self.domain_exception(event);
                 self.guests.happened(event, &mut self.machine, &mut self.store);
-                let (xend, mut parts) = self.xend();
-                xend.happened(event, &mut parts);
+                if let Some((xend, mut parts)) = self.xend() {
+                    xend.happened(event, &mut parts);
+                }
+                if let Some((xl, mut parts)) = self.xl() {
+                    xl.happened(event, &mut parts);
+                }
             }
             for path in changes.iter().map(|change| &*change.path).chain(told.iter().map(String::as_str)) {
                 self.guests.changed(path, &mut self.machine, &mut self.store);
@@ -244,9 +305,15 @@ impl World {
     }
 
     /// xend, and what it acts on.
-    fn xend(&mut self) -> (&mut Xend, Parts<'_>) {
+    fn xend(&mut self) -> Option<(&mut Xend, Parts<'_>)> {
         let World { machine, store, told, xend, .. } = self;
-        (xend, Parts { machine, store, told })
+        Some((xend.as_mut()?, Parts { machine, store, told }))
+    }
+
+    /// xl, and what it acts on.
+    fn xl(&mut self) -> Option<(&mut Xl, xl::Parts<'_>)> {
+        let World { machine, store, guests, told, xl, .. } = self;
+        Some((xl.as_mut()?, xl::Parts { machine, store, guests, told }))
     }
 
     /// What xenstored does when VIRQ_DOM_EXC tells that a domain is down or gone.

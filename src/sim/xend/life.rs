@@ -303,7 +303,7 @@ pub(super) fn console_mfn(domid: DomId) -> u64 {
 }
 
 /// A disk's number by its name: `xvda` is 51712, `hda1` 769, `sdb` 2064. A number stands for itself.
-pub(super) fn disk_number(dev: &str) -> u32 {
+pub(in crate::sim) fn disk_number(dev: &str) -> u32 {
     let name = dev.split(':').next().unwrap_or_default();
     let name = name.strip_prefix("/dev/").unwrap_or(name);
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());

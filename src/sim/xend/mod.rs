@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::config::{Config, Life};
+pub(in crate::sim) use self::life::disk_number;
 pub use self::store::StateDir;
 use crate::model::{DomId, Uuid};
 use crate::sim::machine::{Event, Happened, Machine, PAGE_KIB, Release, reason};
