@@ -61,9 +61,9 @@ pub(super) fn facts(
 
     let mut live = Live {
         domid: Some(domid),
-        console_tty: first.text(tty).filter(is_tty),
+        console_tty: first.text(tty).filter(|text| is_tty(text)),
         vnc_port: first.text(vnc_port).as_deref().and_then(port),
-        serial_ttys: serials.into_iter().map(|place| first.text(place).filter(is_tty)).collect(),
+        serial_ttys: serials.into_iter().map(|place| first.text(place).filter(|text| is_tty(text))).collect(),
         ..Live::default()
     };
     if live.vnc_port.is_none() && has_vnc(guest) {
@@ -218,7 +218,7 @@ fn name_interfaces(guest: &mut Guest, domid: DomId, devices: &Devices) -> Vec<Op
         .map(|(devid, device)| {
             let mac = device.value(0).and_then(|text| text.parse::<Mac>().ok());
             let name = match device.value(1) {
-                Some(name) => Some(name.to_owned()).filter(is_ifname),
+                Some(name) => Some(name.to_owned()).filter(|text| is_ifname(text)),
                 None => Some(format!("vif{domid}.{devid}")),
             };
             (*devid, mac.filter(|mac| !mac.is_multicast()), name)
@@ -263,7 +263,7 @@ fn name_backends(guest: &Guest, devices: &Devices) -> Vec<Option<String>> {
 }
 
 /// A terminal's file: `/dev/pts/5`, or `/dev/ttyp3` on NetBSD.
-fn is_tty(text: &String) -> bool {
+fn is_tty(text: &str) -> bool {
     text.strip_prefix("/dev/").is_some_and(|rest| {
         !rest.is_empty()
             && rest
@@ -272,7 +272,7 @@ fn is_tty(text: &String) -> bool {
     })
 }
 
-fn is_ifname(text: &String) -> bool {
+fn is_ifname(text: &str) -> bool {
     text.len() <= MAX_IFNAME && text != "." && text != ".." && !text.contains(['/', ':'])
 }
 

@@ -267,6 +267,62 @@ fn passwords_are_written_only_on_demand() {
 }
 
 #[test]
+fn what_is_known_of_a_running_guest_is_written_and_read_over() {
+    let devices = "<devices>\
+        <disk type='file'><source file='/a'/><target dev='hda'/></disk>\
+        <disk type='file'><driver name='tap' type='qcow2'/><source file='/b'/><target dev='hdb'/></disk>\
+        <interface type='bridge'/><interface type='bridge'><target dev='web0'/></interface>\
+        <serial type='pty'/><serial type='null'/>\
+        <graphics type='vnc'/></devices>";
+    let document = format!(
+        "<domain type='xen'><name>g</name><memory>65536</memory><os><type>hvm</type></os>{devices}</domain>"
+    );
+    let guest = parse(&document).expect("it is good");
+    let words = |words: [&str; 2]| words.map(|word| Some(word.to_owned())).to_vec();
+    let live = Live {
+        domid: Some(5),
+        console_tty: Some("/dev/pts/9".into()),
+        vnc_port: Some(5907),
+        serial_ttys: words(["/dev/pts/2", "/dev/pts/3"]),
+        vifs: words(["vif5.3", "web0"]),
+        disk_backends: words(["phy", "qemu"]),
+    };
+    let document = write(&guest, &live);
+    for part in [
+        "<domain type='xen' id='5'>",
+        "<driver name='phy'/>",
+        // What was configured is not overruled.
+        "<driver name='tap' type='qcow2'/>",
+        "<target dev='vif5.3'/>",
+        "<target dev='web0'/>",
+        "<serial type='pty'>\n      <source path='/dev/pts/2'/>\n      <target port='0'/>",
+        "<serial type='null'>\n      <target port='1'/>",
+        "<console type='pty' tty='/dev/pts/2'>\n      <source path='/dev/pts/2'/>\n      <target type='serial' port='0'/>",
+        "<graphics type='vnc' port='5907' autoport='yes'>",
+    ] {
+        assert!(document.contains(part), "{part} is not in\n{document}");
+    }
+    // But for who serves a disk, a description of a running guest says what its configuration says.
+    let mut expected = guest.clone();
+    expected.disks[0].driver = Some("phy".into());
+    assert_eq!(parse(&document).expect("written"), expected);
+
+    // Nothing found is nothing written: not a name that might be another one's.
+    let none = Live {
+        serial_ttys: vec![None, None],
+        vifs: vec![None, None],
+        disk_backends: vec![None, None],
+        ..live
+    };
+    let document = write(&guest, &none);
+    assert!(
+        !document.contains("vif5.") && !document.contains("/dev/pts") && !document.contains("'phy'"),
+        "{document}"
+    );
+    assert!(document.contains("<target dev='web0'/>"), "{document}");
+}
+
+#[test]
 fn what_xml_cannot_hold_is_replaced_when_written() {
     let guest = Guest { description: Some("a\u{1}b\rc\u{ffff}".into()), ..parse(GOOD).expect("it is good") };
     let again = parse(&write(&guest, &Live::default())).expect("the document is good");

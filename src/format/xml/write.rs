@@ -123,18 +123,18 @@ fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) {
     let is_hvm = guest.is_hvm();
     out.tag("devices").open();
     out.some_leaf("emulator", guest.emulator.as_ref());
-    for one in &guest.disks {
-        disk(out, one);
+    for (index, one) in guest.disks.iter().enumerate() {
+        disk(out, one, live.disk_backends.get(index).and_then(Option::as_ref));
     }
     controllers(out, &guest.disks);
     for index in 0..guest.interfaces.len() {
         interface(out, guest, index, live);
     }
-    for device in &guest.serials {
-        port(out, "serial", device);
+    for (index, device) in guest.serials.iter().enumerate() {
+        port(out, "serial", device, live.serial_ttys.get(index).and_then(Option::as_ref));
     }
     for device in &guest.parallels {
-        port(out, "parallel", device);
+        port(out, "parallel", device, None);
     }
     console(out, guest, live);
     for input in &guest.inputs {
@@ -177,14 +177,16 @@ fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) {
     out.close("devices");
 }
 
-fn disk(out: &mut Out, disk: &Disk) {
+/// `backend` serves the disk, where the configuration leaves it to the toolstack.
+fn disk(out: &mut Out, disk: &Disk, backend: Option<&String>) {
     let (kind, attribute) = match disk.kind {
         DiskKind::File => ("file", "file"),
         DiskKind::Block => ("block", "dev"),
     };
     out.tag("disk").attr("type", kind).attr("device", disk.device.name()).open();
-    if disk.driver.is_some() || disk.format.is_some() {
-        out.tag("driver").some("name", disk.driver.as_ref()).some("type", disk.format.as_ref()).empty();
+    let driver = disk.driver.as_ref().or(backend);
+    if driver.is_some() || disk.format.is_some() {
+        out.tag("driver").some("name", driver).some("type", disk.format.as_ref()).empty();
     }
     if let Some(source) = &disk.source {
         out.tag("source").attr(attribute, source).empty();
@@ -246,8 +248,10 @@ fn interface(out: &mut Out, guest: &Guest, index: usize, live: &Live) {
     if let Some(script) = &interface.script {
         out.tag("script").attr("path", script).empty();
     }
-    // The name that Xen gives it in this life, where the configuration gives none.
-    let vifname = interface.vifname.clone().or_else(|| live.domid.map(|domid| format!("vif{domid}.{index}")));
+    // The name that it has in this life: as it was found, else the configuration's, else, where nobody looked, as Xen would give it.
+    let by_xen = || live.domid.filter(|_| live.vifs.is_empty()).map(|domid| format!("vif{domid}.{index}"));
+    let found = live.vifs.get(index).cloned().flatten();
+    let vifname = found.or_else(|| interface.vifname.clone()).or_else(by_xen);
     if let Some(name) = vifname {
         out.tag("target").attr("dev", name).empty();
     }
@@ -257,8 +261,11 @@ fn interface(out: &mut Out, guest: &Guest, index: usize, live: &Live) {
     out.close("interface");
 }
 
-fn port(out: &mut Out, element: &str, device: &CharDevice) {
+fn port(out: &mut Out, element: &str, device: &CharDevice, tty: Option<&String>) {
     out.tag(element).attr("type", source_type(&device.source)).open();
+    if let Some(tty) = tty.filter(|_| device.source == CharSource::Pty) {
+        out.tag("source").attr("path", tty).empty();
+    }
     char_source(out, &device.source);
     out.tag("target").attr("port", device.port).empty();
     out.close(element);
@@ -274,7 +281,12 @@ fn console(out: &mut Out, guest: &Guest, live: &Live) {
         out.tag("target").attr("type", "xen").attr("port", 0).empty();
         out.close("console");
     } else if let Some(serial) = guest.serials.first() {
-        let tty = live.console_tty.as_ref().filter(|_| serial.source == CharSource::Pty);
+        // The terminal of the port, where it was looked for: libxl's guests have a console of Xen's beside it.
+        let tty = match live.serial_ttys.first() {
+            Some(tty) => tty.as_ref(),
+            None => live.console_tty.as_ref(),
+        };
+        let tty = tty.filter(|_| serial.source == CharSource::Pty);
         out.tag("console").attr("type", source_type(&serial.source)).some("tty", tty).open();
         if let Some(tty) = tty {
             out.tag("source").attr("path", tty).empty();
