@@ -10,6 +10,8 @@
 #include <xenith.h>
 
 #define SIM "xen+sim:///"
+/* Where a test is about xend. */
+#define SIM_XEND "xen+sim:///?xen=3.4"
 
 /* What an output holds before a call: a call that fails must leave it. */
 #define POISON(type) ((type *)(uintptr_t)0x5a5a5a50)
@@ -65,6 +67,14 @@ static inline xenith_connect *open_host(const char *uri)
     GOOD(xenith_connect_open(uri, NULL, 0, 0, &conn, ERR));
     CHECK(conn != NULL);
     return conn;
+}
+
+/* Whether the embedded host has xend; the younger ones have xl. */
+static inline int has_xend(xenith_connect *conn)
+{
+    uint64_t version = 0;
+    GOOD(xenith_connect_get_version(conn, 0, &version, ERR));
+    return version < 4005000;
 }
 
 /* The file's text, to be freed with free(). */

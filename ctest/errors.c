@@ -79,7 +79,7 @@ static void a_road_can_be_left_out(void)
     char xml[512];
     memset(&options, 0, sizeof options);
     options.without_roads = 1u << XENITH_ROAD_XEND;
-    GOOD(xenith_connect_open(SIM, &options, sizeof options, 0, &conn, ERR));
+    GOOD(xenith_connect_open(SIM_XEND, &options, sizeof options, 0, &conn, ERR));
     BAD(XENITH_ERR_NOT_SUPPORTED, "xend",
         xenith_domain_define_xml(conn, guest_xml(xml, sizeof xml, "without"), 0, &dom, ERR));
     xenith_connect_unref(conn);

@@ -31,7 +31,8 @@
  *   release them, and may open its own.
  * - The library installs no signal handler, raises no SIGPIPE, starts no thread (only the embedded
  *   host, xen+sim:///, runs on one of its own, which blocks all signals), needs no SIGCHLD, and
- *   cannot be unloaded.
+ *   cannot be unloaded. Only the functions whose road is xl start a process, and wait for it; what
+ *   xl leaves running for a domain goes on when the caller ends.
  *
  * What the caller promises: a pointer that is not NULL points to what the function asks for,
  * properly aligned, for the length of the call: a handle, list, report or error object that this
@@ -40,7 +41,8 @@
  * the call.
  *
  * "Road" says which way into the host a function takes, and so what it costs: a hypercall is about
- * a system call, a round trip to xenstored some 50 times that, xend milliseconds to seconds.
+ * a system call, a round trip to xenstored some 50 times that, the domain files a few reads, xend
+ * and xl milliseconds to seconds.
  *
  * Nothing is frozen before version 1.0; after it, only additions.
  */
@@ -357,7 +359,7 @@ typedef struct xenith_open_options {
     uint32_t timeout_ms;
     /**
      * The longest that a call may take which waits for the host's toolstack (define, create,
-     * destroy), ms. 0: 180 s.
+     * destroy), ms. 0: 180 s. Save and restore get a second more for each 8 MiB of memory.
      */
     uint32_t toolstack_timeout_ms;
     /**
@@ -725,8 +727,9 @@ xenith_status xenith_connect_get_node_info(struct xenith_connect *conn,
  * first, by id.
  *
  * Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true;
- * inactive domains from xend. On a host at rest no round trip is made. A live domain whose name
- * cannot be had is listed without one.
+ * inactive domains from the domain files in /etc/xen, or from xend on a host that has it. On a host
+ * at rest no round trip is made. A live domain whose name cannot be had is listed without one. A
+ * domain file that cannot be read hides no other: the log and the host's report name it.
  *
  * @param conn   a connection
  * @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE
@@ -744,15 +747,16 @@ xenith_status xenith_connect_list_domains(struct xenith_connect *conn,
  * Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if
  * it is live.
  *
- * Road: xenstore with one round trip, so that every change done before the call is seen; then
- * xend, for inactive ones.
+ * Road: xenstore with one round trip, so that every change done before the call is seen; then, for
+ * inactive ones, the domain files or xend.
  *
  * @param conn   a connection
  * @param name   the name, 1 to 255 bytes
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_CONFIG` with the place where the
+ *         domain file of that name is broken; `XENITH_ERR_INVALID_ARG` for a name that no domain
  *         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_lookup_by_name(struct xenith_connect *conn,
@@ -784,7 +788,7 @@ xenith_status xenith_domain_lookup_by_id(struct xenith_connect *conn,
  * Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if
  * it is live.
  *
- * Road: hypercall; then xend, for inactive ones.
+ * Road: hypercall; then, for inactive ones, the domain files or xend.
  *
  * @param conn   a connection
  * @param uuid   16 bytes, in the order in which they are written
@@ -804,7 +808,7 @@ xenith_status xenith_domain_lookup_by_uuid(struct xenith_connect *conn,
  * Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its
  * life if it is live.
  *
- * Road: hypercall; then xend, for inactive ones.
+ * Road: hypercall; then, for inactive ones, the domain files or xend.
  *
  * @param conn   a connection
  * @param uuid   32 hexadecimal digits, with or without dashes
@@ -825,18 +829,18 @@ xenith_status xenith_domain_lookup_by_uuid_string(struct xenith_connect *conn,
  * which domain is meant: without one in the XML, the persistent domain of that name, else a new
  * one.
  *
- * Road: xend.
+ * Road: the domain files in /etc/xen, or xend on a host that has it.
  *
  * @param conn   a connection
  * @param xml    domain XML, UTF-8
  * @param flags  0
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
- *         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
- *         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
- *         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
- *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong, or the domain file
+ *         that would be written over; `XENITH_ERR_EXISTS` for a name or uuid that another domain
+ *         has; `XENITH_ERR_NOT_SUPPORTED` for what the host's language cannot say;
+ *         `XENITH_ERR_OPERATION_FAILED` with the host's words; `XENITH_ERR_TIMEOUT` (the
+ *         toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_define_xml(struct xenith_connect *conn,
                                        const char *xml,
@@ -848,7 +852,7 @@ xenith_status xenith_domain_define_xml(struct xenith_connect *conn,
  * Starts a domain that exists until its life ends. When a step fails, what was made is destroyed
  * again.
  *
- * Road: xend.
+ * Road: xl, or xend on a host that has it.
  *
  * @param conn   a connection
  * @param xml    domain XML, UTF-8
@@ -909,7 +913,7 @@ xenith_status xenith_domain_get_connect(struct xenith_domain *dom,
 /**
  * The domain's name now.
  *
- * Road: xenstore (live), xend (inactive).
+ * Road: xenstore (live); the domain files or xend (inactive).
  *
  * @param dom    a domain
  * @param flags  0
@@ -977,7 +981,7 @@ xenith_status xenith_domain_get_id(struct xenith_domain *dom,
 /**
  * The kind of guest, as domain XML names it.
  *
- * Road: hypercall (live), xend (inactive).
+ * Road: hypercall (live); the domain files or xend (inactive).
  *
  * @param dom    a domain
  * @param flags  0
@@ -994,7 +998,7 @@ xenith_status xenith_domain_get_os_type(struct xenith_domain *dom,
 /**
  * What the domain does, and why.
  *
- * Road: hypercall (live), xend (inactive).
+ * Road: hypercall (live); the domain files or xend (inactive).
  *
  * @param dom     a domain
  * @param flags   0
@@ -1013,7 +1017,7 @@ xenith_status xenith_domain_get_state(struct xenith_domain *dom,
 /**
  * Id, uuid, state and figures.
  *
- * Road: hypercall, one (live); xend (inactive).
+ * Road: hypercall, one (live); the domain files or xend (inactive).
  *
  * @param dom    a domain
  * @param flags  0
@@ -1037,15 +1041,16 @@ xenith_status xenith_domain_get_info(struct xenith_domain *dom,
  *
  * Passwords are left out. A domain that is defined from this XML has none: add them first.
  *
- * Road: xend; a live domain's console and VNC port come from xenstore.
+ * Road: xl (live) and the domain files (inactive), or xend on a host that has it; a live domain's
+ * console and VNC port come from xenstore.
  *
  * @param dom    a domain
  * @param flags  0 or `XENITH_XML_INACTIVE`
  * @param out    receives the XML, freed with `xenith_string_free`
  * @param err    receives NULL or an error object; may be NULL
  * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED`
- *         on a host without a toolstack, which has no configuration to show; `XENITH_ERR_CLOSED`
- *         after fork; the road's errors
+ *         for a live domain of a host without a toolstack, which has no configuration to show;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_get_xml(struct xenith_domain *dom,
                                     uint64_t flags,
@@ -1072,7 +1077,7 @@ xenith_status xenith_domain_is_active(struct xenith_domain *dom,
 /**
  * Whether the host remembers the domain when it is not running.
  *
- * Road: xend's folder of managed domains.
+ * Road: the domain files, or xend's folder of managed domains.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1090,7 +1095,7 @@ xenith_status xenith_domain_is_persistent(struct xenith_domain *dom,
 /**
  * Starts an inactive persistent domain. The handle is then pinned to the new life.
  *
- * Road: xend.
+ * Road: xl, or xend on a host that has it.
  *
  * @param dom    a domain
  * @param flags  0 or `XENITH_CREATE_PAUSED`
@@ -1106,16 +1111,17 @@ xenith_status xenith_domain_create(struct xenith_domain *dom,
                                    struct xenith_error **err);
 
 /**
- * Forgets an inactive persistent domain.
+ * Forgets a persistent domain. A running one goes on as a transient one, until its life ends; xend
+ * cannot forget a running one.
  *
- * Road: xend.
+ * Road: the domain files, or xend on a host that has it.
  *
  * @param dom    a domain
  * @param flags  0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then);
- *         `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
- *         `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running, on a host with xend, and for
+ *         a transient one; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_CLOSED` after fork; the road's
+ *         errors
  */
 xenith_status xenith_domain_undefine(struct xenith_domain *dom,
                                      uint64_t flags,
@@ -1124,7 +1130,7 @@ xenith_status xenith_domain_undefine(struct xenith_domain *dom,
 /**
  * Stops a live domain's vcpus until `xenith_domain_resume`.
  *
- * Road: xend; hypercall on a host without a toolstack.
+ * Road: hypercall, or xend on a host that has it.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1140,7 +1146,7 @@ xenith_status xenith_domain_suspend(struct xenith_domain *dom,
 /**
  * Lets a paused domain's vcpus go on.
  *
- * Road: xend; hypercall on a host without a toolstack.
+ * Road: xl, or xend on a host that has it; hypercall on one without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1157,7 +1163,7 @@ xenith_status xenith_domain_resume(struct xenith_domain *dom,
  * Asks the guest to power off. Returns when it was asked: a guest may take its time, or not
  * listen.
  *
- * Road: xend; xenstore on a host without a toolstack.
+ * Road: xl, or xend on a host that has it; xenstore on one without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1174,7 +1180,7 @@ xenith_status xenith_domain_shutdown(struct xenith_domain *dom,
  * Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look
  * it up again.
  *
- * Road: xend; xenstore on a host without a toolstack.
+ * Road: xl, or xend on a host that has it; xenstore on one without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1191,7 +1197,7 @@ xenith_status xenith_domain_reboot(struct xenith_domain *dom,
  * Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is
  * then inactive, a transient one gone.
  *
- * Road: xend; hypercall on a host without a toolstack.
+ * Road: xl, or xend on a host that has it; hypercall on one without a toolstack.
  *
  * @param dom    a domain
  * @param flags  0
@@ -1224,8 +1230,8 @@ xenith_status xenith_domain_destroy(struct xenith_domain *dom,
  *         `XENITH_ERR_INVALID_STATE` when it is not in a state for that;
  *         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no space, a guest that does
  *         not suspend); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
- *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline: 180 s are little for much memory and a
- *         slow disk); `XENITH_ERR_CLOSED` after fork; the road's errors
+ *         `XENITH_ERR_TIMEOUT` (the toolstack's deadline, and a second for each 8 MiB of memory);
+ *         `XENITH_ERR_INVALID_ARG` for Domain-0; `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_save(struct xenith_domain *dom,
                                  const char *file,
@@ -1245,11 +1251,13 @@ xenith_status xenith_domain_save(struct xenith_domain *dom,
  * @param flags  0 or `XENITH_CREATE_PAUSED`
  * @param out    receives the domain, released with `xenith_domain_unref`
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_EXISTS` when a live domain has its name or uuid;
- *         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no such file, no memory);
- *         `XENITH_ERR_NOT_SUPPORTED` for `XENITH_CREATE_PAUSED` on xend, and on a host without a
- *         toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after
- *         fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` for a file that is not there;
+ *         `XENITH_ERR_INVALID_CONFIG` for one that holds no domain; `XENITH_ERR_EXISTS` when the
+ *         domain runs already, or another one has its name; `XENITH_ERR_OPERATION_FAILED` with the
+ *         toolstack's words (no memory, no such disk); `XENITH_ERR_NOT_SUPPORTED` for
+ *         `XENITH_CREATE_PAUSED` on xend, for a file of another toolstack, and on a host without
+ *         one; `XENITH_ERR_TIMEOUT` (the toolstack's deadline, and a second for each 8 MiB);
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_restore(struct xenith_connect *conn,
                                     const char *file,

@@ -42,9 +42,17 @@ fn rows(table: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
+/// Hosts with the xl toolstack, which the embedded host is when nothing is said, and with xend.
+const AGES: [Option<&str>; 2] = [None, Some("3.4")];
+
 #[test]
 fn a_guest_is_defined_started_looked_at_stopped_and_forgotten() {
-    let sim = Sim::start("story");
+    for age in AGES {
+        a_day(&Sim::of_age("story", age));
+    }
+}
+
+fn a_day(sim: &Sim) {
     let folder = Folder::new("story-files");
     let file = folder.file("web1.xml", guest("web1", UUID).as_bytes());
 
@@ -96,11 +104,17 @@ fn a_guest_is_defined_started_looked_at_stopped_and_forgotten() {
 
 #[test]
 fn json_answers_are_objects_with_the_documented_keys() {
-    let sim = Sim::start("json");
+    for age in AGES {
+        objects(&Sim::of_age("json", age));
+    }
+    let old = Sim::of_age("json-age", Some("3.4")).json(["version"]);
+    assert_eq!((&old["hypervisor"]["major"], &old["hypervisor"]["minor"]), (&3.into(), &4.into()));
+}
+
+fn objects(sim: &Sim) {
     let version = sim.json(["version"]);
     assert_eq!(version["library"], env!("CARGO_PKG_VERSION"));
     assert_eq!(version["hypervisor"]["name"], "Xen");
-    assert_eq!((&version["hypervisor"]["major"], &version["hypervisor"]["minor"]), (&3.into(), &4.into()));
     assert_eq!(sim.json(["uri"])["uri"], sim.uri.as_str());
     assert!(sim.json(["hostname"])["hostname"].as_str().unwrap().contains("sim"));
     let node = sim.json(["nodeinfo"]);
@@ -108,7 +122,7 @@ fn json_answers_are_objects_with_the_documented_keys() {
     assert!(sim.json(["capabilities"])["capabilities"].as_str().unwrap().contains("<capabilities"));
 
     let xml = guest("web2", UUID);
-    let made = run_json(&sim, ["create", "-", "--paused"], &xml);
+    let made = run_json(sim, ["create", "-", "--paused"], &xml);
     assert_eq!(
         (&made["action"], &made["name"], &made["uuid"]),
         (&"create".into(), &"web2".into(), &UUID.into())
@@ -143,19 +157,36 @@ fn run_json<const N: usize>(sim: &Sim, args: [&str; N], input: &str) -> serde_js
 
 #[test]
 fn what_a_domain_s_state_forbids_is_status_5() {
-    let sim = Sim::start("forbidden");
+    for age in AGES {
+        forbidden(&Sim::of_age("forbidden", age));
+    }
+}
+
+fn forbidden(sim: &Sim) {
     sim.run_with_input(["define", "-"], &guest("web3", UUID)).good();
     let asleep = sim.run(["suspend", "web3"]).bad(5);
     assert!(asleep.starts_with("error: "), "{asleep}");
-    let paused = sim.run(["start", "web3", "--paused"]).bad(7);
-    assert!(paused.contains("xend"), "{paused}");
     sim.run(["start", "web3"]).good();
     sim.run(["start", "web3"]).bad(5);
-    sim.run(["undefine", "web3"]).bad(5);
     let other = "11111111-2222-4333-8444-555555555555";
     sim.run_with_input(["define", "-"], &guest("web3", other)).bad(5);
     sim.run(["destroy", "web3"]).good();
     assert_eq!(sim.run(["domstate", "web3"]).good(), "shut off\n");
+}
+
+#[test]
+fn what_xend_cannot_do_is_said_and_not_done_otherwise() {
+    let sim = Sim::of_age("xend", Some("3.4"));
+    sim.run_with_input(["define", "-"], &guest("web5", UUID)).good();
+    let paused = sim.run(["start", "web5", "--paused"]).bad(7);
+    assert!(paused.contains("xend"), "{paused}");
+    assert_eq!(sim.run(["domstate", "web5"]).good(), "shut off\n");
+    sim.run(["start", "web5"]).good();
+    sim.run(["undefine", "web5"]).bad(5);
+    sim.run(["monitor", "web5"]).bad(7);
+    sim.run(["monitor", "--detach", "web5"]).bad(7);
+    assert!(!sim.run(["dominfo", "web5"]).good().contains("Monitor:"));
+    assert_eq!(sim.json(["domstate", "web5"])["monitor"], serde_json::Value::Null);
 }
 
 #[test]

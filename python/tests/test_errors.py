@@ -114,3 +114,17 @@ def test_a_missing_library_says_what_to_do(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env=environment, check=True, stdout=subprocess.PIPE
     ).stdout.decode()
     assert "make install" in output and "XENITH_LIBRARY" in output
+
+
+def test_paths_that_are_none_are_refused(host: xenith.Connection) -> None:
+    domain = host.lookup_by_id(0)
+    for path, word in [("", "empty"), ("a\0b", "NUL"), ("\udcff", "UTF-8")]:
+        with pytest.raises(xenith.InvalidArgError, match=word):
+            domain.save(path)
+        with pytest.raises(xenith.InvalidArgError, match=word):
+            host.restore(path)
+    for wrong in (None, 1, b"/tmp/saved"):
+        with pytest.raises(TypeError):
+            domain.save(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            host.restore(wrong)  # type: ignore[arg-type]

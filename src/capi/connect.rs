@@ -360,8 +360,9 @@ pub unsafe extern "C" fn xenith_connect_get_node_info(
 /// first, by id.
 ///
 /// Road: hypercall, one for 1024 domains; their names from a cache that xenstore watches keep true;
-/// inactive domains from xend. On a host at rest no round trip is made. A live domain whose name
-/// cannot be had is listed without one.
+/// inactive domains from the domain files in /etc/xen, or from xend on a host that has it. On a host
+/// at rest no round trip is made. A live domain whose name cannot be had is listed without one. A
+/// domain file that cannot be read hides no other: the log and the host's report name it.
 ///
 /// @param conn   a connection
 /// @param flags  `XENITH_LIST_ACTIVE`, `XENITH_LIST_INACTIVE`, `XENITH_LIST_FRESH`; without ACTIVE
@@ -397,15 +398,16 @@ fn list_filter(flags: u64) -> ListFilter {
 /// Finds a domain by its name, live or not. The handle is pinned to the domain, and to its life if
 /// it is live.
 ///
-/// Road: xenstore with one round trip, so that every change done before the call is seen; then
-/// xend, for inactive ones.
+/// Road: xenstore with one round trip, so that every change done before the call is seen; then, for
+/// inactive ones, the domain files or xend.
 ///
 /// @param conn   a connection
 /// @param name   the name, 1 to 255 bytes
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_ARG` for a name that no domain
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_INVALID_CONFIG` with the place where the
+///         domain file of that name is broken; `XENITH_ERR_INVALID_ARG` for a name that no domain
 ///         can have; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_lookup_by_name(
@@ -459,7 +461,7 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_id(
 /// Finds a domain by its uuid, live or not. The handle is pinned to the domain, and to its life if
 /// it is live.
 ///
-/// Road: hypercall; then xend, for inactive ones.
+/// Road: hypercall; then, for inactive ones, the domain files or xend.
 ///
 /// @param conn   a connection
 /// @param uuid   16 bytes, in the order in which they are written
@@ -490,7 +492,7 @@ pub unsafe extern "C" fn xenith_domain_lookup_by_uuid(
 /// Finds a domain by its uuid as text, live or not. The handle is pinned to the domain, and to its
 /// life if it is live.
 ///
-/// Road: hypercall; then xend, for inactive ones.
+/// Road: hypercall; then, for inactive ones, the domain files or xend.
 ///
 /// @param conn   a connection
 /// @param uuid   32 hexadecimal digits, with or without dashes
@@ -531,18 +533,18 @@ fn uuid_of(word: &str) -> Result<Uuid> {
 /// which domain is meant: without one in the XML, the persistent domain of that name, else a new
 /// one.
 ///
-/// Road: xend.
+/// Road: the domain files in /etc/xen, or xend on a host that has it.
 ///
 /// @param conn   a connection
 /// @param xml    domain XML, UTF-8
 /// @param flags  0
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong;
-///         `XENITH_ERR_EXISTS` for a name or uuid that another domain has;
-///         `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack; `XENITH_ERR_OPERATION_FAILED`
-///         with the host's words; `XENITH_ERR_TIMEOUT` (the toolstack's deadline);
-///         `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` says where the XML is wrong, or the domain file
+///         that would be written over; `XENITH_ERR_EXISTS` for a name or uuid that another domain
+///         has; `XENITH_ERR_NOT_SUPPORTED` for what the host's language cannot say;
+///         `XENITH_ERR_OPERATION_FAILED` with the host's words; `XENITH_ERR_TIMEOUT` (the
+///         toolstack's deadline); `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_define_xml(
     conn: *mut xenith_connect,
@@ -565,7 +567,7 @@ pub unsafe extern "C" fn xenith_domain_define_xml(
 /// Starts a domain that exists until its life ends. When a step fails, what was made is destroyed
 /// again.
 ///
-/// Road: xend.
+/// Road: xl, or xend on a host that has it.
 ///
 /// @param conn   a connection
 /// @param xml    domain XML, UTF-8

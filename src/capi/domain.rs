@@ -93,7 +93,7 @@ pub unsafe extern "C" fn xenith_domain_get_connect(
 
 /// The domain's name now.
 ///
-/// Road: xenstore (live), xend (inactive).
+/// Road: xenstore (live); the domain files or xend (inactive).
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn xenith_domain_get_id(
 
 /// The kind of guest, as domain XML names it.
 ///
-/// Road: hypercall (live), xend (inactive).
+/// Road: hypercall (live); the domain files or xend (inactive).
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn xenith_domain_get_os_type(
 
 /// What the domain does, and why.
 ///
-/// Road: hypercall (live), xend (inactive).
+/// Road: hypercall (live); the domain files or xend (inactive).
 ///
 /// @param dom     a domain
 /// @param flags   0
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn xenith_domain_get_state(
 
 /// Id, uuid, state and figures.
 ///
-/// Road: hypercall, one (live); xend (inactive).
+/// Road: hypercall, one (live); the domain files or xend (inactive).
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -302,15 +302,16 @@ pub unsafe extern "C" fn xenith_domain_get_info(
 ///
 /// Passwords are left out. A domain that is defined from this XML has none: add them first.
 ///
-/// Road: xend; a live domain's console and VNC port come from xenstore.
+/// Road: xl (live) and the domain files (inactive), or xend on a host that has it; a live domain's
+/// console and VNC port come from xenstore.
 ///
 /// @param dom    a domain
 /// @param flags  0 or `XENITH_XML_INACTIVE`
 /// @param out    receives the XML, freed with `xenith_string_free`
 /// @param err    receives NULL or an error object; may be NULL
 /// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED`
-///         on a host without a toolstack, which has no configuration to show; `XENITH_ERR_CLOSED`
-///         after fork; the road's errors
+///         for a live domain of a host without a toolstack, which has no configuration to show;
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_get_xml(
     dom: *mut xenith_domain,
@@ -358,7 +359,7 @@ pub unsafe extern "C" fn xenith_domain_is_active(
 
 /// Whether the host remembers the domain when it is not running.
 ///
-/// Road: xend's folder of managed domains.
+/// Road: the domain files, or xend's folder of managed domains.
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -387,7 +388,7 @@ pub unsafe extern "C" fn xenith_domain_is_persistent(
 
 /// Starts an inactive persistent domain. The handle is then pinned to the new life.
 ///
-/// Road: xend.
+/// Road: xl, or xend on a host that has it.
 ///
 /// @param dom    a domain
 /// @param flags  0 or `XENITH_CREATE_PAUSED`
@@ -413,16 +414,17 @@ pub unsafe extern "C" fn xenith_domain_create(
     }
 }
 
-/// Forgets an inactive persistent domain.
+/// Forgets a persistent domain. A running one goes on as a transient one, until its life ends; xend
+/// cannot forget a running one.
 ///
-/// Road: xend.
+/// Road: the domain files, or xend on a host that has it.
 ///
 /// @param dom    a domain
 /// @param flags  0
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running (xend cannot forget it then);
-///         `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
-///         `XENITH_ERR_CLOSED` after fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` when it is running, on a host with xend, and for
+///         a transient one; `XENITH_ERR_NOT_FOUND`; `XENITH_ERR_CLOSED` after fork; the road's
+///         errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_undefine(
     dom: *mut xenith_domain,
@@ -441,7 +443,7 @@ pub unsafe extern "C" fn xenith_domain_undefine(
 
 /// Stops a live domain's vcpus until `xenith_domain_resume`.
 ///
-/// Road: xend; hypercall on a host without a toolstack.
+/// Road: hypercall, or xend on a host that has it.
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -467,7 +469,7 @@ pub unsafe extern "C" fn xenith_domain_suspend(
 
 /// Lets a paused domain's vcpus go on.
 ///
-/// Road: xend; hypercall on a host without a toolstack.
+/// Road: xl, or xend on a host that has it; hypercall on one without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -494,7 +496,7 @@ pub unsafe extern "C" fn xenith_domain_resume(
 /// Asks the guest to power off. Returns when it was asked: a guest may take its time, or not
 /// listen.
 ///
-/// Road: xend; xenstore on a host without a toolstack.
+/// Road: xl, or xend on a host that has it; xenstore on one without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -521,7 +523,7 @@ pub unsafe extern "C" fn xenith_domain_shutdown(
 /// Asks the guest to reboot. Returns when it was asked. The rebooted domain is another life: look
 /// it up again.
 ///
-/// Road: xend; xenstore on a host without a toolstack.
+/// Road: xl, or xend on a host that has it; xenstore on one without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0
@@ -548,7 +550,7 @@ pub unsafe extern "C" fn xenith_domain_reboot(
 /// Ends a life at once, as pulling the plug does. Returns when it is over. A persistent domain is
 /// then inactive, a transient one gone.
 ///
-/// Road: xend; hypercall on a host without a toolstack.
+/// Road: xl, or xend on a host that has it; hypercall on one without a toolstack.
 ///
 /// @param dom    a domain
 /// @param flags  0

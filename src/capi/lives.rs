@@ -30,8 +30,8 @@ use crate::error::{Error, Result};
 ///         `XENITH_ERR_INVALID_STATE` when it is not in a state for that;
 ///         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no space, a guest that does
 ///         not suspend); `XENITH_ERR_NOT_SUPPORTED` on a host without a toolstack;
-///         `XENITH_ERR_TIMEOUT` (the toolstack's deadline: 180 s are little for much memory and a
-///         slow disk); `XENITH_ERR_CLOSED` after fork; the road's errors
+///         `XENITH_ERR_TIMEOUT` (the toolstack's deadline, and a second for each 8 MiB of memory);
+///         `XENITH_ERR_INVALID_ARG` for Domain-0; `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_save(
     dom: *mut xenith_domain,
@@ -61,11 +61,13 @@ pub unsafe extern "C" fn xenith_domain_save(
 /// @param flags  0 or `XENITH_CREATE_PAUSED`
 /// @param out    receives the domain, released with `xenith_domain_unref`
 /// @param err    receives NULL or an error object; may be NULL
-/// @return `XENITH_OK`; `XENITH_ERR_EXISTS` when a live domain has its name or uuid;
-///         `XENITH_ERR_OPERATION_FAILED` with the toolstack's words (no such file, no memory);
-///         `XENITH_ERR_NOT_SUPPORTED` for `XENITH_CREATE_PAUSED` on xend, and on a host without a
-///         toolstack; `XENITH_ERR_TIMEOUT` (the toolstack's deadline); `XENITH_ERR_CLOSED` after
-///         fork; the road's errors
+/// @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` for a file that is not there;
+///         `XENITH_ERR_INVALID_CONFIG` for one that holds no domain; `XENITH_ERR_EXISTS` when the
+///         domain runs already, or another one has its name; `XENITH_ERR_OPERATION_FAILED` with the
+///         toolstack's words (no memory, no such disk); `XENITH_ERR_NOT_SUPPORTED` for
+///         `XENITH_CREATE_PAUSED` on xend, for a file of another toolstack, and on a host without
+///         one; `XENITH_ERR_TIMEOUT` (the toolstack's deadline, and a second for each 8 MiB);
+///         `XENITH_ERR_CLOSED` after fork; the road's errors
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xenith_domain_restore(
     conn: *mut xenith_connect,

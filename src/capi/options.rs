@@ -21,7 +21,7 @@ pub struct xenith_open_options {
     /// The longest that a call may take which asks or changes something quick, ms. 0: 10 s.
     pub timeout_ms: u32,
     /// The longest that a call may take which waits for the host's toolstack (define, create,
-    /// destroy), ms. 0: 180 s.
+    /// destroy), ms. 0: 180 s. Save and restore get a second more for each 8 MiB of memory.
     pub toolstack_timeout_ms: u32,
     /// Called with each log line, or NULL for silence. `level` is one of `XENITH_LOG_*`; `line` is
     /// UTF-8 without a newline and lives for the call only. It may be called from several threads

@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 pub(crate) const ABOUT: &str = "\
 Serve an embedded Xen host to other processes, until interrupted.
 
-The host is a simulation: a hypervisor, a xenstored and a xend that answer real bytes on real sockets in DIR, with domains that boot, run, \
+The host is a simulation: a hypervisor, a xenstored and a toolstack that answer real bytes on real sockets in DIR, with domains that boot, run, \
 use processor time and shut down when asked. It runs nobody's code. Other processes join it with the URI that is printed: \
 `xenith -c 'xen+sim:///?dir=DIR' list`. It ends on SIGINT and SIGTERM, and what runs on it with it; the domains that were defined are \
 there again when DIR is served again.";

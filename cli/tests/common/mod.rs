@@ -99,10 +99,16 @@ pub struct Sim {
 impl Sim {
     /// Starts it and waits until it says how to join.
     pub fn start(name: &str) -> Self {
+        Sim::of_age(name, None)
+    }
+
+    /// The same, as that release of Xen.
+    pub fn of_age(name: &str, release: Option<&str>) -> Self {
         let folder = Folder::new(name);
         let mut child = xenith()
             .args(["--json", "sim", "--dir"])
             .arg(&folder.0)
+            .args(release.map(|release| format!("--xen={release}")))
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
