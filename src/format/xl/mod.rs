@@ -1,21 +1,85 @@
 //! xl's configuration language (xl.cfg(5)) <-> model.
+//!
+//! **Reading** takes what the xl of Xen 4.17 takes, and what its man pages call older spellings: `builder`, `root` and `extra`, `file:` and `phy:`
+//! before a path, a screen's keys in a PV guest. Where xl has a definite default that differs from what an absent element of domain XML
+//! means, it is filled in: acpi, apic, pae and a VNC screen in an HVM guest. Keys that xl knows and the model has no place for, and unknown keys
+//! (which xl steps over without a word), are no error: [`read`] names them. A key that is read and says something impossible is one.
+//!
+//! **Writing** gives what xl 4.5 and later take. What xl has no place for is an error of status NotSupported that names it, with these exceptions,
+//! where nothing of meaning is lost:
+//! - title and description, which the caller keeps elsewhere; the instruction set and machine type, which are the host's own;
+//! - features of a PV guest, a kernel beside a bootloader (which brings its own), `shareable` of a read-only disk: they have no effect;
+//! - the host's device of an `ethernet` interface, which its script finds by itself;
+//! - the drivers `file`, `tap` and `tap2` of xend's time: xl chooses who serves the disk;
+//! - the firmware and device model of xend's packages: they mean the usual ones, which xl finds; likewise `/usr/bin/pygrub` is written `pygrub`;
+//! - an empty floppy drive, which an HVM guest has anyway.
+//!
+//! Floppy disks and parallel ports have no keys in xl; they go to the device model as arguments.
 
-use super::SyntaxError;
+mod disk;
+mod dm;
+mod read;
+mod screen;
+mod settings;
+mod syntax;
+mod vif;
+mod write;
+
+use super::{Place, SyntaxError};
 use crate::error::{Error, Result, Status};
 use crate::model::Guest;
+use settings::Settings;
+use syntax::Fault;
 
-/// Reads a configuration.
-///
-/// Errors: with line and column, what is malformed, and what a known key says that is impossible or that the model cannot hold.
-pub fn from_xl(_text: &str) -> Result<Guest, SyntaxError> {
-    Err(SyntaxError { language: "xl config", place: None, message: "not read yet".into() })
+const LANGUAGE: &str = "xl config";
+
+/// What a configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The guest.
+    pub guest: Guest,
+    /// What has no place in it, in the order of the file.
+    pub others: Vec<Other>,
 }
 
-/// Writes a configuration anew.
+/// A setting that the model has no place for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its key, and the part of its value if it is not all of it: `disk (script)`.
+    pub key: String,
+    /// Where its value is.
+    pub place: Place,
+}
+
+/// Reads a configuration, and says what is in it besides the guest.
 ///
-/// Errors: [`Status::NotSupported`] for what xl cannot do, by name. A title and description are left to the caller.
-pub fn to_xl(_guest: &Guest) -> Result<String> {
-    Err(not_yet())
+/// Errors: with line and column, what is malformed, and what a known key says that is impossible. At most 1 MiB is read.
+pub fn read(text: &str) -> Result<Reading, SyntaxError> {
+    let parsed = syntax::parse(text).and_then(|statements| {
+        let mut settings = Settings::of(&statements)?;
+        let guest = read::guest(&mut settings)?;
+        Ok((guest, settings.others))
+    });
+    match parsed {
+        Ok((guest, others)) => Ok(Reading { guest, others: placed(text, others) }),
+        Err(fault) => Err(syntax_error(text, fault)),
+    }
+}
+
+/// The guest that a configuration says.
+///
+/// Errors: as [`read`].
+pub fn from_xl(text: &str) -> Result<Guest, SyntaxError> {
+    read(text).map(|reading| reading.guest)
+}
+
+/// Writes a configuration anew. Memory is rounded up to whole MiB.
+///
+/// Errors: [`Status::NotSupported`] for what xl cannot do, by name; [`Status::InvalidConfig`] for a guest that cannot be (no kernel
+/// and no bootloader). A title and description are left to the caller.
+pub fn to_xl(guest: &Guest) -> Result<String> {
+    write::check(guest)?;
+    write::text(&write::items(guest)?.0)
 }
 
 /// `old` with what `guest` says: keys that this module writes are changed, added or removed; comments, order and unknown keys stay.
@@ -25,10 +89,44 @@ pub fn update(_old: &str, _guest: &Guest) -> Result<String> {
 
 /// The assignments that give a started guest what its file leaves open, each `key=value` in xl's language: `vif` where a MAC address
 /// was missing. `guest` has been filled in.
-pub fn overrides(_file: &Guest, _filled_in: &Guest) -> Result<Vec<String>> {
-    Err(not_yet())
+pub fn overrides(file: &Guest, filled_in: &Guest) -> Result<Vec<String>> {
+    if file.interfaces.iter().all(|interface| interface.mac.is_some()) {
+        return Ok(Vec::new());
+    }
+    let items = write::items(filled_in)?.0;
+    let of_interfaces = items.iter().filter(|item| item.key == "vif");
+    of_interfaces
+        .map(|item| Ok(format!("{}={}", item.key, write::value_text(item.key, &item.value)?)))
+        .collect()
 }
 
 fn not_yet() -> Error {
     Error::new(Status::NotSupported, "xl's language is being built")
+}
+
+fn syntax_error(text: &str, fault: Fault) -> SyntaxError {
+    SyntaxError { language: LANGUAGE, place: Some(Place::of(text, fault.at)), message: fault.message }
+}
+
+/// Keys with their places. One walk through the text, however many there are.
+fn placed(text: &str, mut others: Vec<(String, usize)>) -> Vec<Other> {
+    others.sort_by_key(|(_, at)| *at);
+    let (mut line, mut line_start, mut seen) = (1, 0, 0);
+    let mut column = (0, 0);
+    let mut out = Vec::with_capacity(others.len());
+    for (key, at) in others {
+        for (offset, byte) in (seen..at).zip(text.as_bytes().get(seen..at).unwrap_or_default()) {
+            if *byte == b'\n' {
+                (line, line_start) = (line + 1, offset + 1);
+            }
+        }
+        seen = seen.max(at);
+        // Counted from the last place on this line, so that a long line is walked once.
+        let (from, before) = if column.0 >= line_start { column } else { (line_start, 0) };
+        let more = text.as_bytes().get(from..at).unwrap_or_default();
+        let count = before + more.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        column = (at, count);
+        out.push(Other { key, place: Place { line, column: count + 1 } });
+    }
+    out
 }

@@ -1,0 +1,110 @@
+//! What xl has no keys for but the device model can do: floppy drives and parallel ports, as arguments for it (`device_model_args_hvm`).
+
+use super::settings::Settings;
+use super::syntax::{Result, fault};
+use super::write::{Items, unsupported};
+use crate::error;
+use crate::format::chardev::{from_words, to_words};
+use crate::format::error::shown;
+use crate::model::Guest;
+use crate::model::guest::{CharDevice, Disk, DiskDevice, DiskKind};
+
+const KEY: &str = "device_model_args_hvm";
+const NAMES: [&str; 2] = ["fda", "fdb"];
+
+pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    // xm's key, which xl does not know; libvirt still writes it.
+    for (words, at) in settings.list("parallel")? {
+        if !matches!(from_words(&words), Ok(None)) {
+            settings.leave("parallel", at);
+        }
+    }
+    let arguments = settings.list(KEY)?;
+    let mut rest = arguments.as_slice();
+    let mut port = 0;
+    while let [(word, at), tail @ ..] = rest {
+        rest = tail;
+        match (word.as_str(), tail) {
+            ("-parallel", [(words, at), tail @ ..]) => {
+                match from_words(words) {
+                    Ok(Some(source)) => guest.parallels.push(CharDevice { port, source }),
+                    Ok(None) => {}
+                    Err(message) => return fault(*at, format!("{KEY}: {message}")),
+                }
+                port += 1;
+                rest = tail;
+            }
+            ("-fda" | "-fdb", [(path, _), tail @ ..]) => {
+                guest.disks.push(floppy(word.trim_start_matches('-'), path, false));
+                rest = tail;
+            }
+            ("-drive", [(drive, _), tail @ ..]) if read_drive(drive).is_some() => {
+                guest.disks.extend(read_drive(drive));
+                rest = tail;
+            }
+            _ => settings.leave(&format!("{KEY} ({})", shown(word)), *at),
+        }
+    }
+    Ok(())
+}
+
+fn floppy(target: &str, path: &str, readonly: bool) -> Disk {
+    Disk {
+        device: DiskDevice::Floppy,
+        kind: if path.starts_with("/dev/") { DiskKind::Block } else { DiskKind::File },
+        source: Some(path.to_owned()),
+        target: target.to_owned(),
+        readonly,
+        ..Disk::default()
+    }
+}
+
+/// What [`write_drive`] writes.
+fn read_drive(text: &str) -> Option<Disk> {
+    let (head, path) = text.split_once(",file=")?;
+    let (head, readonly) = match head.strip_suffix(",readonly=on") {
+        Some(head) => (head, true),
+        None => (head, false),
+    };
+    let index = head.strip_prefix("if=floppy,format=raw,index=")?;
+    let target = NAMES.get(index.parse::<usize>().ok()?)?;
+    Some(floppy(target, &path.replace(",,", ","), readonly))
+}
+
+/// The format is said, because the device model would otherwise guess it from what the guest wrote there.
+fn write_drive(disk: &Disk, path: &str) -> error::Result<String> {
+    let Some(index) = NAMES.iter().position(|name| *name == disk.target) else {
+        return Err(unsupported(format!("a floppy drive '{}': expected fda or fdb", disk.target)));
+    };
+    if let Some(format) = disk.format.as_deref().filter(|format| *format != "raw") {
+        return Err(unsupported(format!("a floppy disk of the format '{}'", shown(format))));
+    }
+    let readonly = if disk.readonly { ",readonly=on" } else { "" };
+    Ok(format!("if=floppy,format=raw,index={index}{readonly},file={}", path.replace(',', ",,")))
+}
+
+pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
+    let mut arguments = Vec::new();
+    for disk in guest.disks.iter().filter(|disk| disk.device == DiskDevice::Floppy) {
+        // An empty drive is there without being asked for.
+        if let Some(path) = &disk.source {
+            arguments.extend(["-drive".to_owned(), write_drive(disk, path)?]);
+        }
+    }
+    let last = guest.parallels.iter().map(|port| port.port).max();
+    for number in 0..=last.unwrap_or(0).min(15) {
+        match guest.parallels.iter().find(|port| port.port == number) {
+            Some(port) => {
+                let words = to_words(&port.source)
+                    .map_err(|what| unsupported(format!("a parallel port on {what}")))?;
+                arguments.extend(["-parallel".to_owned(), words]);
+            }
+            None if last.is_some() => arguments.extend(["-parallel".to_owned(), "none".to_owned()]),
+            None => {}
+        }
+    }
+    if !arguments.is_empty() {
+        items.list(KEY, arguments);
+    }
+    Ok(())
+}

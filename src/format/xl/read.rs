@@ -1,0 +1,427 @@
+//! Settings -> the model, with xl's own defaults where they are definite.
+
+use std::collections::BTreeSet;
+
+use super::screen;
+use super::settings::Settings;
+use super::syntax::{Kind, Result, fault};
+use super::{disk, dm, vif};
+use crate::format::chardev::from_words;
+use crate::format::cpuset::cpu_set;
+use crate::format::error::shown;
+use crate::model::guest::{
+    BootDevice, CharDevice, ClockBasis, ClockOffset, Input, InputBus, InputKind, Lifecycle, Loader,
+    PciAddress, PciDevice, Timer, Vcpus,
+};
+use crate::model::identity::check_name;
+use crate::model::{Guest, GuestType, Uuid};
+
+/// More memory than any machine can address (2^53 bytes), in MiB.
+const MAX_MEMORY_MIB: u64 = 1 << 33;
+/// What xl gives a guest whose memory nobody says, in MiB.
+const USUAL_MEMORY_MIB: u64 = 32;
+/// More vcpus than any Xen has given a guest.
+const MAX_VCPUS: u32 = 4096;
+/// The highest number of a serial port.
+const MAX_PORTS: usize = 16;
+/// Where libxl looks for the UEFI firmware that `bios="ovmf"` means.
+pub(super) const OVMF: &str = "/usr/lib/xen/boot/ovmf.bin";
+
+/// The guest; what has no place in it is left in `settings`' others.
+pub(super) fn guest(settings: &mut Settings) -> Result<Guest> {
+    let mut guest = Guest { name: name(settings)?, uuid: uuid(settings)?, ..Guest::default() };
+    guest.os.kind = kind(settings)?;
+    memory(settings, &mut guest)?;
+    vcpus(settings, &mut guest.vcpus)?;
+    os(settings, &mut guest)?;
+    features(settings, &mut guest)?;
+    clock(settings, &mut guest)?;
+    for (key, action) in [
+        ("on_poweroff", &mut guest.on_poweroff),
+        ("on_reboot", &mut guest.on_reboot),
+        ("on_crash", &mut guest.on_crash),
+    ] {
+        lifecycle(settings, key, action)?;
+    }
+    let device_model = settings.text("device_model")?;
+    guest.emulator = settings.text("device_model_override")?.or(device_model);
+    disks(settings, &mut guest)?;
+    interfaces(settings, &mut guest)?;
+    if guest.is_hvm() {
+        guest.serials = serials(settings)?;
+        dm::read(settings, &mut guest)?;
+        inputs(settings, &mut guest)?;
+        match settings.text("soundhw")?.as_deref() {
+            None => {}
+            // What libvirt makes of it.
+            Some("all") => guest.sounds = vec!["sb16".into(), "es1370".into()],
+            Some(list) => guest.sounds.extend(list.split(',').map(|name| name.trim().to_owned())),
+        }
+    }
+    screen::read(settings, &mut guest)?;
+    pci(settings, &mut guest)?;
+    settings.leave_rest();
+    Ok(guest)
+}
+
+fn name(settings: &mut Settings) -> Result<String> {
+    let Some((name, at)) = settings.text_at("name")? else {
+        return fault(0, "the key 'name' is missing");
+    };
+    match check_name(&name) {
+        Ok(()) => Ok(name),
+        Err(why) => fault(at, why),
+    }
+}
+
+fn uuid(settings: &mut Settings) -> Result<Option<Uuid>> {
+    let Some((text, at)) = settings.text_at("uuid")? else { return Ok(None) };
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    match Uuid::try_parse(&digits) {
+        Ok(uuid) if digits.len() == 32 && !uuid.is_nil() => Ok(Some(uuid)),
+        Ok(uuid) if uuid.is_nil() => {
+            fault(at, "a uuid of all zeroes is Domain-0's; leave the key out to get a new one")
+        }
+        _ => fault(at, format!("uuid = '{}' is no uuid: expected 32 hexadecimal digits", shown(&text))),
+    }
+}
+
+/// `type`, or what came before it: `builder`, whose other values all mean PV.
+fn kind(settings: &mut Settings) -> Result<GuestType> {
+    let builder = settings.text_at("builder")?;
+    if let Some((word, at)) = settings.text_at("type")? {
+        return match word.as_str() {
+            "pv" => Ok(GuestType::Pv),
+            "pvh" => Ok(GuestType::Pvh),
+            "hvm" => Ok(GuestType::Hvm),
+            _ => fault(at, format!("type = '{}' is not known; expected pv, pvh or hvm", shown(&word))),
+        };
+    }
+    match builder {
+        None => Ok(GuestType::Pv),
+        Some((word, at)) => match word.as_str() {
+            "hvm" => Ok(GuestType::Hvm),
+            "generic" | "linux" => Ok(GuestType::Pv),
+            _ => fault(at, format!("builder = '{}' is not known; expected hvm or generic", shown(&word))),
+        },
+    }
+}
+
+fn memory(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let mut kib = |key: &str| -> Result<Option<u64>> {
+        let Some((text, at)) = settings.text_at(key)? else { return Ok(None) };
+        match super::settings::number(&text).map(u64::try_from) {
+            Some(Ok(mib @ 1..=MAX_MEMORY_MIB)) => Ok(Some(mib * 1024)),
+            _ => fault(at, format!("{key} = '{}' is no number of MiB that a guest can have", shown(&text))),
+        }
+    };
+    let (memory, max) = (kib("memory")?, kib("maxmem")?);
+    guest.memory_kib = memory.or(max).unwrap_or(USUAL_MEMORY_MIB * 1024);
+    guest.max_memory_kib = max.unwrap_or(guest.memory_kib).max(guest.memory_kib);
+    Ok(())
+}
+
+fn vcpus(settings: &mut Settings, vcpus: &mut Vcpus) -> Result<()> {
+    let mut count = |key: &str| -> Result<Option<(u32, usize)>> {
+        let Some((text, at)) = settings.text_at(key)? else { return Ok(None) };
+        match super::settings::number(&text).map(u32::try_from) {
+            Some(Ok(count @ 1..=MAX_VCPUS)) => Ok(Some((count, at))),
+            _ => fault(at, format!("{key} = '{}': expected 1 to {MAX_VCPUS}", shown(&text))),
+        }
+    };
+    let (current, max) = (count("vcpus")?, count("maxvcpus")?);
+    let current_count = current.map_or(1, |(count, _)| count);
+    vcpus.max = max.map_or(current_count, |(max, _)| max);
+    match max {
+        Some((max, at)) if current_count > max => {
+            return fault(at, format!("maxvcpus = {max} are less than vcpus = {current_count}"));
+        }
+        _ => vcpus.current = Some(current_count).filter(|count| *count < vcpus.max),
+    }
+    cpus(settings, vcpus)
+}
+
+/// One set for all vcpus; a list gives each its own, and is the same where its sets are.
+fn cpus(settings: &mut Settings, vcpus: &mut Vcpus) -> Result<()> {
+    let Some(value) = settings.take("cpus") else { return Ok(()) };
+    let is_list = matches!(value.kind, Kind::List(_));
+    let texts: Vec<(&str, usize)> = match &value.kind {
+        Kind::Text(text) => vec![(text.as_str(), value.span.start)],
+        Kind::List(items) => {
+            items.iter().map(|item| Ok((item.text("cpus")?, item.span.start))).collect::<Result<_>>()?
+        }
+    };
+    // xl's own words for sets that depend on the host.
+    if texts.iter().any(|(text, _)| text.contains("node") || text.contains("all,")) {
+        settings.leave("cpus", value.span.start);
+        return Ok(());
+    }
+    let mut sets = Vec::new();
+    for (text, at) in texts {
+        match (text.trim(), cpu_set(text)) {
+            ("all" | "", _) => sets.push(None),
+            (_, Some(set)) => sets.push(Some(set)),
+            (_, None) => {
+                let message =
+                    format!("cpus: '{}' names no processors; expected such as 0-3,^2,5", shown(text));
+                return fault(at, message);
+            }
+        }
+    }
+    let all_same = sets.windows(2).all(|pair| matches!(pair, [a, b] if a == b));
+    // Vcpus behind the end of a list are free.
+    let covers_all = !is_list || sets.len() >= usize::try_from(vcpus.max).unwrap_or(usize::MAX);
+    if all_same && covers_all {
+        vcpus.cpuset = sets.into_iter().next().flatten();
+    } else {
+        settings.leave("cpus", value.span.start);
+    }
+    Ok(())
+}
+
+fn os(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let is_hvm = guest.is_hvm();
+    let os = &mut guest.os;
+    os.kernel = settings.text("kernel")?;
+    // What xend's configurations named there was the firmware; xl steps over it with a warning.
+    if is_hvm && os.kernel.as_ref().is_some_and(|path| path.rsplit('/').next() == Some("hvmloader")) {
+        os.kernel = None;
+    }
+    os.initrd = settings.text("ramdisk")?;
+    let (cmdline, root, extra) = (settings.text("cmdline")?, settings.text("root")?, settings.text("extra")?);
+    os.cmdline = match (cmdline, root, extra) {
+        (Some(cmdline), _, _) => Some(cmdline),
+        (None, Some(root), Some(extra)) => Some(format!("root={root} {extra}")),
+        (None, Some(root), None) => Some(format!("root={root}")),
+        (None, None, extra) => extra,
+    };
+    if !is_hvm {
+        os.bootloader = settings.text("bootloader")?;
+        let arguments: Vec<String> =
+            settings.list("bootloader_args")?.into_iter().map(|(word, _)| word).collect();
+        os.bootloader_args = (!arguments.is_empty()).then(|| arguments.join(" "));
+        return Ok(());
+    }
+    os.loader = loader(settings)?;
+    if let Some((letters, at)) = settings.text_at("boot")? {
+        for letter in letters.chars() {
+            let device = match letter {
+                'a' => BootDevice::Floppy,
+                'c' => BootDevice::HardDisk,
+                'd' => BootDevice::Cdrom,
+                'n' => BootDevice::Network,
+                _ => return fault(at, format!("boot = '{}': expected a, c, d or n", shown(&letters))),
+            };
+            if !os.boot.contains(&device) {
+                os.boot.push(device);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// None is the usual BIOS.
+fn loader(settings: &mut Settings) -> Result<Option<Loader>> {
+    let firmware = settings.text_at("firmware")?;
+    let bios = settings.text_at("bios")?;
+    let path = settings.text("bios_path_override")?;
+    let hvmloader = settings.text("firmware_override")?;
+    match firmware.as_ref().or(bios.as_ref()).map(|(word, at)| (word.as_str(), *at)) {
+        Some(("ovmf" | "uefi", _)) => {
+            let path = path.unwrap_or_else(|| OVMF.into());
+            return Ok(Some(Loader { path, is_pflash: true, readonly: Some(true) }));
+        }
+        None | Some(("bios" | "seabios", _)) => {}
+        Some((word, at)) if word.starts_with('/') || word == "rombios" => settings.leave("firmware", at),
+        Some((word, at)) => {
+            return fault(at, format!("'{}' is no firmware; expected bios, seabios or ovmf", shown(word)));
+        }
+    }
+    Ok(hvmloader.map(Loader::rom))
+}
+
+fn features(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let features = &mut guest.features;
+    match guest.os.kind {
+        GuestType::Hvm => {
+            // xl's default is to have them.
+            features.acpi = settings.flag("acpi")?.unwrap_or(true);
+            features.apic = settings.flag("apic")?.unwrap_or(true);
+            features.pae = settings.flag("pae")?.unwrap_or(true);
+            features.hap = settings.flag("hap")?;
+            features.viridian = match settings.take("viridian") {
+                None => false,
+                Some(value) => match &value.kind {
+                    // Groups of it.
+                    Kind::List(groups) => {
+                        settings.leave("viridian", value.span.start);
+                        !groups.is_empty()
+                    }
+                    Kind::Text(text) => match super::settings::number(text) {
+                        Some(number) => number != 0,
+                        None => return fault(value.span.start, "viridian: expected 0, 1 or a list"),
+                    },
+                },
+            };
+        }
+        GuestType::Pvh => {
+            features.acpi = settings.flag("acpi")?.unwrap_or(false);
+            features.hap = settings.flag("hap")?;
+        }
+        GuestType::Pv => {}
+    }
+    Ok(())
+}
+
+fn clock(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let localtime = settings.flag("localtime")?;
+    if localtime == Some(true) {
+        guest.clock.basis = ClockBasis::Localtime;
+    }
+    guest.clock.offset = match settings.number("rtc_timeoffset")? {
+        Some(seconds) => ClockOffset::Seconds(seconds),
+        // A PV guest has no clock whose setting could last.
+        None if !guest.is_hvm() && localtime.is_some() => ClockOffset::Reset,
+        None => ClockOffset::Zero,
+    };
+    if let Some((word, at)) = settings.text_at("tsc_mode")? {
+        let mode = match word.as_str() {
+            "default" | "0" => None,
+            "always_emulate" | "1" => Some("emulate"),
+            "native" | "2" => Some("native"),
+            "native_paravirt" | "3" => Some("paravirt"),
+            _ => {
+                return fault(
+                    at,
+                    format!("tsc_mode = '{}' is not known; expected such as native", shown(&word)),
+                );
+            }
+        };
+        if let Some(mode) = mode {
+            let timer = Timer { name: "tsc".into(), present: Some(true), mode: Some(mode.into()) };
+            guest.clock.timers.push(timer);
+        }
+    }
+    if guest.is_hvm()
+        && let Some(present) = settings.flag("hpet")?
+    {
+        guest.clock.timers.push(Timer { name: "hpet".into(), present: Some(present), mode: None });
+    }
+    Ok(())
+}
+
+fn lifecycle(settings: &mut Settings, key: &str, action: &mut Lifecycle) -> Result<()> {
+    let Some((word, at)) = settings.text_at(key)? else { return Ok(()) };
+    match Lifecycle::from_name(&word.replace('_', "-")) {
+        Some(known) => *action = known,
+        None if word == "soft-reset" => settings.leave(key, at),
+        None => {
+            let known: Vec<&str> = Lifecycle::ALL.iter().map(|(_, word)| *word).collect();
+            let message = format!("{key} = '{}' is not known; expected {}", shown(&word), known.join(", "));
+            return fault(at, message);
+        }
+    }
+    Ok(())
+}
+
+fn disks(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let mut targets = BTreeSet::new();
+    for (spec, at) in settings.list("disk")? {
+        let (disk, others) = disk::read(&spec, at)?;
+        for other in others {
+            settings.leave(&format!("disk ({})", shown(other)), at);
+        }
+        if !targets.insert(disk.target.clone()) {
+            return fault(at, format!("disk: the name {} is taken by another disk", shown(&disk.target)));
+        }
+        guest.disks.push(disk);
+    }
+    Ok(())
+}
+
+fn interfaces(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let is_hvm = guest.is_hvm();
+    for (spec, at) in settings.list("vif")? {
+        let (interface, others) = vif::read(&spec, is_hvm, at)?;
+        for other in others {
+            settings.leave(&format!("vif ({})", shown(other)), at);
+        }
+        guest.interfaces.push(interface);
+    }
+    Ok(())
+}
+
+fn serials(settings: &mut Settings) -> Result<Vec<CharDevice>> {
+    let mut devices = Vec::new();
+    for (port, (words, at)) in (0..).zip(settings.list("serial")?) {
+        if devices.len() == MAX_PORTS {
+            return fault(at, format!("serial: more than {MAX_PORTS} ports"));
+        }
+        match from_words(&words) {
+            Ok(Some(source)) => devices.push(CharDevice { port, source }),
+            Ok(None) => {}
+            Err(message) => return fault(at, format!("serial: {message}")),
+        }
+    }
+    Ok(devices)
+}
+
+fn inputs(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    settings.flag("usb")?;
+    for (word, at) in settings.list("usbdevice")? {
+        match InputKind::from_name(&word) {
+            Some(kind) => guest.inputs.push(Input { kind, bus: InputBus::Usb }),
+            // The host's devices and disks.
+            None => settings.leave(&format!("usbdevice ({})", shown(&word)), at),
+        }
+    }
+    Ok(())
+}
+
+/// `0000:01:13.0@5,permissive=1`.
+fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    for (spec, at) in settings.list("pci")? {
+        let mut words = spec.split(',').map(str::trim);
+        let place = words.next().unwrap_or_default();
+        let place = place.strip_prefix("bdf=").unwrap_or(place);
+        let (place, slot) = place.split_once('@').unwrap_or((place, ""));
+        if place.ends_with(".*") {
+            settings.leave("pci (all functions of a device)", at);
+            continue;
+        }
+        let Some(address) = pci_address(place) else {
+            return fault(
+                at,
+                format!("pci: '{}' is no address; expected such as 0000:01:13.0", shown(&spec)),
+            );
+        };
+        if guest.pci_devices.iter().any(|device| device.address == address) {
+            return fault(at, format!("pci: the device {address} stands here a second time"));
+        }
+        let mut device = PciDevice { address, managed: false };
+        if !slot.is_empty() {
+            settings.leave("pci (slot)", at);
+        }
+        for word in words {
+            match word.split_once('=') {
+                // xl takes it from the host's driver, and gives it back.
+                Some(("seize", value)) => device.managed = value == "1",
+                _ => settings.leave(&format!("pci ({})", shown(word)), at),
+            }
+        }
+        guest.pci_devices.push(device);
+    }
+    Ok(())
+}
+
+fn pci_address(place: &str) -> Option<PciAddress> {
+    let (place, function) = place.rsplit_once('.')?;
+    let (place, slot) = place.rsplit_once(':')?;
+    let (domain, bus) = place.rsplit_once(':').unwrap_or(("0", place));
+    let hex = |text: &str| format!("0x{text}");
+    let has_sign = [domain, bus, slot, function].iter().any(|part| part.is_empty());
+    if has_sign {
+        return None;
+    }
+    PciAddress::from_parts(&hex(domain), &hex(bus), &hex(slot), &hex(function))
+}

@@ -1,0 +1,162 @@
+//! What a file's statements come to, key by key: the last assignment counts, `+=` adds to it.
+
+use std::collections::BTreeMap;
+
+use super::syntax::{Fault, Kind, Result, Statement, Value, fault};
+use crate::format::error::shown;
+
+/// The settings that have not been taken yet.
+pub(super) struct Settings {
+    left: BTreeMap<String, Value>,
+    /// What has no place in the model: keys, or parts of a key's value, with their places.
+    pub(super) others: Vec<(String, usize)>,
+}
+
+impl Settings {
+    pub(super) fn of(statements: &[Statement]) -> Result<Self> {
+        let mut left: BTreeMap<String, Value> = BTreeMap::new();
+        for Statement { key, appends, value, .. } in statements {
+            match (left.get_mut(key).filter(|_| *appends), &value.kind) {
+                (None, _) => {
+                    left.insert(key.clone(), value.clone());
+                }
+                (Some(Value { kind: Kind::Text(all), .. }), Kind::Text(more)) => all.push_str(more),
+                (Some(Value { kind: Kind::List(all), .. }), Kind::List(more)) => {
+                    all.extend(more.iter().cloned())
+                }
+                (Some(_), _) => {
+                    return fault(value.span.start, format!("'{key}' cannot be both a list and a string"));
+                }
+            }
+        }
+        Ok(Settings { left, others: Vec::new() })
+    }
+
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+        self.left.remove(key)
+    }
+
+    /// A setting that has no place in the model.
+    pub(super) fn leave(&mut self, key: &str, at: usize) {
+        self.others.push((key.to_owned(), at));
+    }
+
+    /// The rest has no place in the model.
+    pub(super) fn leave_rest(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        self.others.extend(left.into_iter().map(|(key, value)| (key, value.span.start)));
+    }
+
+    /// A string and its place; an empty one counts as missing, as nothing that xl takes is empty.
+    pub(super) fn text_at(&mut self, key: &str) -> Result<Option<(String, usize)>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => {
+                let text = value.text(key)?;
+                Ok((!text.is_empty()).then(|| (text.to_owned(), value.span.start)))
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>> {
+        Ok(self.text_at(key)?.map(|(text, _)| text))
+    }
+
+    /// A number as C's strtol reads one whose base is not said: `12`, `0x1f`, `017`.
+    pub(super) fn number<N: TryFrom<i64>>(&mut self, key: &str) -> Result<Option<N>> {
+        match self.text_at(key)? {
+            None => Ok(None),
+            Some((text, at)) => match number(&text).map(N::try_from) {
+                Some(Ok(number)) => Ok(Some(number)),
+                Some(Err(_)) => fault(at, format!("{key} = {} is out of range", shown(&text))),
+                None => fault(at, format!("{key} = '{}' is no number", shown(&text))),
+            },
+        }
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+        Ok(self.number::<i64>(key)?.map(|number| number != 0))
+    }
+
+    /// A list of strings with their places; where xl takes a string as well, that is a list of one.
+    pub(super) fn list(&mut self, key: &str) -> Result<Vec<(String, usize)>> {
+        let Some(value) = self.take(key) else { return Ok(Vec::new()) };
+        let items = match value.kind {
+            Kind::Text(ref text) if text.is_empty() => return Ok(Vec::new()),
+            Kind::Text(_) => vec![value],
+            Kind::List(items) => items,
+        };
+        items.iter().map(|item| Ok((item.text(key)?.to_owned(), item.span.start))).collect()
+    }
+}
+
+impl Value {
+    /// The string or number that it must be.
+    pub(super) fn text(&self, key: &str) -> Result<&str> {
+        match &self.kind {
+            Kind::Text(text) => Ok(text),
+            Kind::List(_) => {
+                Err(Fault { at: self.span.start, message: format!("{key}: expected a string, not a list") })
+            }
+        }
+    }
+}
+
+/// C's `strtol(text, .., 0)`, where it reads all of it.
+pub(super) fn number(text: &str) -> Option<i64> {
+    let text = text.trim_start();
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None if digits.starts_with('0') && digits.len() > 1 => (digits, 8),
+        None => (digits, 10),
+    };
+    // The standard library would take a second sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let number = i64::from_str_radix(digits, radix).ok()?;
+    Some(if is_negative { -number } else { number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::xl::syntax::parse;
+
+    fn settings(text: &str) -> Settings {
+        Settings::of(&parse(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_last_assignment_counts_and_plus_adds_to_it() {
+        let text = "a=1\na='x'\na+='y'\nb=['x']\nb+=['y']\nb+=[]\nc+=['z']\nd=['x']\nd='y'";
+        let mut settings = settings(text);
+        assert_eq!(settings.text("a").unwrap().as_deref(), Some("xy"));
+        let texts = |list: Vec<(String, usize)>| list.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        assert_eq!(texts(settings.list("b").unwrap()), ["x", "y"]);
+        assert_eq!(texts(settings.list("c").unwrap()), ["z"]);
+        assert_eq!(settings.text("d").unwrap().as_deref(), Some("y"));
+        for bad in ["a='x'\na+=['y']", "a=['x']\na+='y'"] {
+            assert_eq!(
+                Settings::of(&parse(bad).unwrap()).map(|_| ()).unwrap_err().at,
+                bad.rfind('=').unwrap() + 1
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_c() {
+        for (text, value) in
+            [("12", 12), ("0x10", 16), ("0X10", 16), ("010", 8), ("0", 0), (" 12", 12), ("-5", -5), ("+5", 5)]
+        {
+            assert_eq!(number(text), Some(value), "{text}");
+        }
+        for bad in ["", "12 ", "09", "0x", "1x", "--5", "0x-5", "abc", "99999999999999999999"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+}

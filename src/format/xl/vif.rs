@@ -1,0 +1,173 @@
+//! The strings of `vif` (xl-network-configuration(5)) <-> a network interface.
+
+use super::syntax::{Result, fault};
+use super::write::unsupported;
+use crate::error;
+use crate::format::error::shown;
+use crate::model::guest::{Interface, InterfaceKind, IpNet};
+
+/// The script that joins an interface to a bridge.
+const VIF_BRIDGE: &str = "vif-bridge";
+
+/// An interface, and the options that have no place in the model. `at` is where the string begins.
+pub(super) fn read(spec: &str, is_hvm: bool, at: usize) -> Result<(Interface, Vec<&str>)> {
+    let mut interface = Interface::default();
+    let mut bridge = None;
+    let mut others = Vec::new();
+    for word in spec.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let Some((key, value)) = word.split_once('=') else {
+            return fault(at, format!("vif: '{}' is no option; expected such as bridge=xenbr0", shown(word)));
+        };
+        let text = || (!value.is_empty()).then(|| value.to_owned());
+        match key {
+            "mac" => {
+                let Ok(mac) = value.parse() else {
+                    return fault(at, format!("vif: mac={} is no MAC address", shown(value)));
+                };
+                interface.mac = Some(mac);
+            }
+            "bridge" => bridge = text(),
+            "script" => interface.script = text(),
+            "ip" => interface.ips = ips(value, at)?,
+            "model" => interface.model = text(),
+            "vifname" => interface.vifname = text(),
+            "type" => match value {
+                // In a PV guest every card is Xen's own.
+                "vif" | "netfront" => {
+                    if is_hvm {
+                        interface.model = Some("netfront".into());
+                    }
+                }
+                "ioemu" => {}
+                _ => {
+                    return fault(
+                        at,
+                        format!("vif: type={} is not known; expected ioemu or vif", shown(value)),
+                    );
+                }
+            },
+            "rate" => match rate(value) {
+                Some(kib) => interface.rate_kib = Some(kib),
+                None => {
+                    return fault(
+                        at,
+                        format!("vif: rate={} is no rate; expected such as 10MB/s", shown(value)),
+                    );
+                }
+            },
+            _ => others.push(key),
+        }
+    }
+    let is_bridge = bridge.is_some() || interface.script.as_ref().is_some_and(|path| path.contains("bridge"));
+    interface.kind = if is_bridge { InterfaceKind::Bridge(bridge) } else { InterfaceKind::Ethernet(None) };
+    Ok((interface, others))
+}
+
+fn ips(text: &str, at: usize) -> Result<Vec<IpNet>> {
+    let mut ips = Vec::new();
+    for word in text.split_whitespace() {
+        match word.parse() {
+            Ok(ip) => ips.push(ip),
+            Err(()) => return fault(at, format!("vif: ip={} is no IP address", shown(word))),
+        }
+    }
+    Ok(ips)
+}
+
+/// `10240KB/s`, `1MB/s@20ms`, `8Mb/s` (bits): KiB per second, where K is what libvirt takes it for, 1024.
+fn rate(text: &str) -> Option<u64> {
+    let (rate, interval) = text.split_once('@').unwrap_or((text, ""));
+    if !interval.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let rate = rate.strip_suffix("/s")?;
+    let (rate, per_byte) = match rate.strip_suffix('B') {
+        Some(rate) => (rate, 1),
+        None => (rate.strip_suffix('b')?, 8),
+    };
+    let digits = rate.trim_end_matches(['K', 'M', 'G']);
+    let bytes: u64 = match rate.get(digits.len()..)? {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return None,
+    };
+    Some(digits.parse::<u64>().ok()?.checked_mul(bytes)? / per_byte / 1024)
+}
+
+/// An interface as a string of `vif`.
+pub(super) fn write(interface: &Interface, is_hvm: bool) -> error::Result<String> {
+    let mut words = Vec::new();
+    let mut put = |key: &str, value: &str| {
+        // A word ends at a comma, and blanks around it are lost.
+        if value.contains([',', '\n']) || value.trim() != value {
+            return Err(unsupported(format!("an interface's {key} '{}'", shown(value))));
+        }
+        words.push(format!("{key}={value}"));
+        Ok(())
+    };
+    if let Some(mac) = interface.mac {
+        put("mac", &mac.to_string())?;
+    }
+    let mut script = interface.script.as_deref();
+    match &interface.kind {
+        InterfaceKind::Bridge(Some(bridge)) => put("bridge", bridge)?,
+        // What tells it from one that its own script connects.
+        InterfaceKind::Bridge(None) => script = script.or(Some(VIF_BRIDGE)),
+        InterfaceKind::Ethernet(_) => {}
+        InterfaceKind::Network(network) => {
+            return Err(unsupported(format!(
+                "<interface type='network'> (the network '{}'); name its bridge with type='bridge'",
+                shown(network)
+            )));
+        }
+    }
+    if !interface.ips.is_empty() {
+        let ips: Vec<String> = interface.ips.iter().map(ToString::to_string).collect();
+        put("ip", &ips.join(" "))?;
+    }
+    if let Some(script) = script {
+        put("script", script)?;
+    }
+    if let Some(name) = &interface.vifname {
+        put("vifname", name)?;
+    }
+    match interface.model.as_deref() {
+        Some("netfront") if is_hvm => put("type", "vif")?,
+        Some(model) => put("model", model)?,
+        None => {}
+    }
+    if let Some(rate) = interface.rate_kib {
+        put("rate", &format!("{rate}KB/s"))?;
+    }
+    Ok(words.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_read_as_people_write_it() {
+        let (vif, others) =
+            read("ip=10.0.0.2 ,mac=00:16:3E:01:02:03,backend=net, gatewaydev=eth0", false, 0).unwrap();
+        assert_eq!(vif.ips.len(), 1);
+        assert_eq!(vif.mac.unwrap().to_string(), "00:16:3e:01:02:03");
+        assert_eq!(vif.kind, InterfaceKind::Ethernet(None));
+        assert_eq!(others, ["backend", "gatewaydev"]);
+        let (vif, _) = read("bridge=xenbr0, type=ioemu, model=e1000, rate=1MB/s@20ms", true, 0).unwrap();
+        assert_eq!((vif.model.as_deref(), vif.rate_kib), (Some("e1000"), Some(1024)));
+        let (vif, _) = read("", true, 0).unwrap();
+        assert_eq!(vif.kind, InterfaceKind::Ethernet(None));
+        for bad in ["mac=x", "frob", "ip=1.2.3", "type=x", "rate=10", "rate=99999999999999999999MB/s"] {
+            assert!(read(bad, true, 3).is_err_and(|fault| fault.at == 3), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_comma_never_begins_another_option() {
+        let vif = Interface { script: Some("/x,bridge=other".into()), ..Interface::default() };
+        assert!(write(&vif, true).is_err());
+    }
+}
