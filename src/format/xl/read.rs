@@ -312,7 +312,7 @@ fn clock(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
 
 fn lifecycle(settings: &mut Settings, key: &str, action: &mut Lifecycle) -> Result<()> {
     let Some((word, at)) = settings.text_at(key)? else { return Ok(()) };
-    match Lifecycle::from_name(&word.replace('_', "-")) {
+    match Lifecycle::from_name(&word) {
         Some(known) => *action = known,
         None if word == "soft-reset" => settings.leave(key, at),
         None => {

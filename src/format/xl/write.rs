@@ -212,7 +212,7 @@ fn os(items: &mut Items, guest: &Guest) -> Result<()> {
         os.bootloader.as_deref().map(|path| if path == PYGRUB { "pygrub" } else { path }),
     );
     items.some("bootloader_args", os.bootloader_args.as_deref());
-    // A bootloader brings its own; xl refuses both.
+    // A bootloader brings its own.
     if os.bootloader.is_none() {
         items.some("kernel", os.kernel.as_deref());
         items.some("ramdisk", os.initrd.as_deref());
