@@ -14,6 +14,8 @@
 //! | [`driver`] | the operations a user can ask for, and the table that says which road serves each |
 //! | `capi` | the C ABI: pointers in, driver calls, pointers out |
 //!
+//! (`fork`, private: whether this process is a child of the one that made something.)
+//!
 //! `channel` and `sim` never see each other: they meet as bytes, at the traits of [`wire::port`].
 
 pub mod channel;
@@ -29,5 +31,6 @@ pub mod uri;
 pub mod wire;
 
 mod capi;
+mod fork;
 
 pub use error::{Error, Result, Road, Status};

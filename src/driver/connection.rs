@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::{Counters, Driver, HostReport, ListFilter, MindEnd, OpenOptions};
 use crate::error::{Error, Result, Road, Status};
+use crate::fork::Epoch;
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
 use crate::uri::{self, Target};
 
@@ -19,7 +20,7 @@ struct Inner {
     driver: Box<dyn Driver>,
     uri: String,
     /// After fork the child's copy shares sockets and locked memory with its parent: it is refused (docs/model.md).
-    pid: u32,
+    made_in: Epoch,
 }
 
 impl Connection {
@@ -48,11 +49,11 @@ impl Connection {
 
     /// A connection over a driver of one's own; `uri` is what [`Connection::uri`] answers.
     pub fn from_driver(driver: Box<dyn Driver>, uri: String) -> Self {
-        Connection(Arc::new(Inner { driver, uri, pid: std::process::id() }))
+        Connection(Arc::new(Inner { driver, uri, made_in: Epoch::now() }))
     }
 
     fn driver(&self) -> Result<&dyn Driver> {
-        if self.0.pid != std::process::id() {
+        if self.0.made_in.is_over() {
             return Err(Error::new(
                 Status::Closed,
                 "this connection was opened before fork: the child process must open its own",

@@ -13,11 +13,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::fork::Epoch;
 use crate::log::{Level, Log};
 use crate::wire::port::Memory;
 
@@ -40,7 +41,7 @@ pub(super) struct Pool {
     size: usize,
     pages: Pages,
     idle: Mutex<Vec<Buffer>>,
-    epoch: u32,
+    epoch: Epoch,
     log: Log,
     said: AtomicBool,
 }
@@ -52,7 +53,7 @@ impl Pool {
             size,
             pages,
             idle: Mutex::new(Vec::with_capacity(keep)),
-            epoch: fork_epoch(),
+            epoch: Epoch::now(),
             log: log.clone(),
             said: AtomicBool::new(false),
         };
@@ -63,7 +64,7 @@ impl Pool {
     /// Lends a buffer to `use_it`. The pool's lock is not held meanwhile. Errors are an errno, as a hypercall's are:
     /// [`FORKED`] in a forked child, and mmap's.
     pub(super) fn with<R>(&self, use_it: impl FnOnce(&mut Buffer) -> R) -> Result<R, i32> {
-        if fork_epoch() != self.epoch {
+        if self.epoch.is_over() {
             return Err(FORKED);
         }
         let idle = self.idle.lock().pop();
@@ -115,7 +116,7 @@ impl Pool {
 pub(super) struct Buffer {
     base: NonNull<u8>,
     len: usize,
-    epoch: u32,
+    epoch: Epoch,
 }
 
 // SAFETY: the pages belong to this value alone; the pointer is as good in one thread as in another.
@@ -138,7 +139,7 @@ impl Buffer {
     }
 
     fn map(size: usize, flags: libc::c_int, fd: libc::c_int) -> io::Result<Self> {
-        let epoch = fork_epoch();
+        let epoch = Epoch::now();
         let len = size.max(1).next_multiple_of(page_size());
         // SAFETY: a new mapping at an address of the kernel's choice.
         let pages =
@@ -187,26 +188,11 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         // In a forked child these addresses are free or somebody else's by now (MADV_DONTFORK).
-        if fork_epoch() == self.epoch {
+        if !self.epoch.is_over() {
             // SAFETY: mapped by `map` with this length, and nobody can reach it any more.
             unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
         }
     }
-}
-
-/// How many forks lie between this process and the first one that asked. Cheaper than getpid, which is a system call.
-fn fork_epoch() -> u32 {
-    static EPOCH: AtomicU32 = AtomicU32::new(0);
-    static REGISTERED: Once = Once::new();
-    extern "C" fn in_child() {
-        EPOCH.fetch_add(1, Ordering::Relaxed);
-    }
-    REGISTERED.call_once(|| {
-        // SAFETY: the handler only touches an atomic, and the library is never unloaded (-z nodelete). It fails only for lack of
-        // memory; the connection's own check of the process id stands before this one.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-    EPOCH.load(Ordering::Relaxed)
 }
 
 fn page_size() -> usize {
