@@ -39,7 +39,8 @@ impl xenith_domain_list {
                 let name = name.map(|name| {
                     let at = names.len();
                     // A name that C cannot hold whole ends at its NUL, as a C reader of xenstore would see it.
-                    names.extend(name.bytes().take_while(|byte| *byte != 0));
+                    let end = name.bytes().position(|byte| byte == 0).unwrap_or(name.len());
+                    names.extend_from_slice(name.as_bytes().get(..end).unwrap_or_default());
                     names.push(0);
                     at
                 });

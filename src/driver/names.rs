@@ -8,6 +8,7 @@
 //! which threads get to look at them. No lock is held across a round trip.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -34,7 +35,7 @@ pub struct NameCache {
 
 #[derive(Default)]
 struct Table {
-    rows: HashMap<DomId, Row>,
+    rows: HashMap<DomId, Row, ByDomId>,
     events: Subscriber,
     special: [Option<WatchId>; SPECIAL.len()],
     /// The connection that the rows were last known to be watched on.
@@ -42,6 +43,30 @@ struct Table {
     /// Refreshes are numbered; those under way keep the rows that they have seen from being swept by another.
     last_visit: u64,
     visits: Vec<u64>,
+}
+
+/// Hashes a domid: there are 32,752 of them, and no stranger chooses them, so one multiplication spreads them well enough. A list looks
+/// up each row twice.
+#[derive(Default)]
+struct DomIdHasher(u64);
+
+type ByDomId = BuildHasherDefault<DomIdHasher>;
+
+impl Hasher for DomIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u32(&mut self, domid: u32) {
+        // 2^64 divided by the golden ratio: the table takes its index from the low bits and its tags from the high ones.
+        self.0 = u64::from(domid).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32((self.0 as u32).rotate_left(8) ^ u32::from(*byte));
+        }
+    }
 }
 
 struct Row {

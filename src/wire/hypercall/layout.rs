@@ -74,9 +74,9 @@ impl Layout {
     }
 
     /// The value of an integer field; None as for [`Layout::bytes`].
-    #[inline]
+    #[inline(always)]
     pub fn get(self, bytes: &[u8], field: &Field) -> Option<u64> {
-        // By width, so that each arm is one load: a list of 10,000 domains reads 150,000 fields.
+        // A list of 10,000 domains reads 150,000 fields: inlined, the field's width is known and one arm is left, which is one load.
         let rest = bytes.get(self.offset(field)?..)?;
         match field.width {
             8 => rest.first_chunk().copied().map(u64::from_le_bytes),
@@ -88,6 +88,7 @@ impl Layout {
     }
 
     /// As [`Layout::get`], for a field of at most 32 bits.
+    #[inline(always)]
     pub fn get32(self, bytes: &[u8], field: &Field) -> Option<u32> {
         u32::try_from(self.get(bytes, field)?).ok()
     }
