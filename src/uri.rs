@@ -3,7 +3,7 @@
 //! | form | meaning |
 //! | --- | --- |
 //! | none, `""`, `xen:`, `xen:/`, `xen:///` | this host |
-//! | `xen:///?privcmd=P&xenstore=P&xend=P&xend-domains=P` | this host, its roads found at other places |
+//! | `xen:///?privcmd=P&xenstore=P&xend=P&xend-domains=P&xl=P&store=P` | this host, its roads found at other places |
 //! | `/absolute/path` | this host, xend's socket at that path |
 //! | `http://host:port/` | a xend over TCP |
 //! | `xen+sim:///?xen=3.4&...` | the embedded host |
@@ -46,6 +46,10 @@ pub struct Local {
     pub xend: Option<XendAddress>,
     /// The folder in which xend keeps its managed domains.
     pub xend_domains: Option<PathBuf>,
+    /// The xl command.
+    pub xl: Option<PathBuf>,
+    /// The folder of domain files.
+    pub store: Option<PathBuf>,
 }
 
 /// Where a xend listens.
@@ -155,9 +159,11 @@ fn local(uri: &Uri<&str>, text: &str) -> Result<Target> {
             "privcmd" => local.privcmd = Some(absolute("privcmd", &value)?),
             "xenstore" => local.xenstore = Some(absolute("xenstore", &value)?),
             "xend-domains" => local.xend_domains = Some(absolute("xend-domains", &value)?),
+            "xl" => local.xl = Some(absolute("xl", &value)?),
+            "store" => local.store = Some(absolute("store", &value)?),
             "xend" => local.xend = Some(xend_address(&value)?),
             "insecure" => insecure = boolean("insecure", &value)?,
-            _ => return Err(unknown_key(&key, "privcmd, xenstore, xend, xend-domains, insecure")),
+            _ => return Err(unknown_key(&key, "privcmd, xenstore, xend, xend-domains, xl, store, insecure")),
         }
     }
     refuse_open_tcp(local.xend.as_ref(), insecure)?;
@@ -342,11 +348,12 @@ mod tests {
 
     #[test]
     fn roads_can_be_pointed_at_other_places() {
-        let local = local_of("xen:///?privcmd=/a%20b&xenstore=/c+d&xend=/e&xend-domains=/f");
+        let local = local_of("xen:///?privcmd=/a%20b&xenstore=/c+d&xend=/e&xend-domains=/f&xl=/g&store=/h");
         assert_eq!(local.privcmd, Some("/a b".into()));
         assert_eq!(local.xenstore, Some("/c+d".into()), "a plus sign is a plus sign");
         assert_eq!(local.xend, Some(XendAddress::Unix("/e".into())));
         assert_eq!(local.xend_domains, Some("/f".into()));
+        assert_eq!((local.xl, local.store), (Some("/g".into()), Some("/h".into())));
         assert_eq!(
             local_of("/var/lib/xend/xend-socket").xend,
             Some(XendAddress::Unix("/var/lib/xend/xend-socket".into()))
@@ -408,6 +415,7 @@ mod tests {
             ("qemu:///system", "qemu"),
             ("xen:///system", "/system"),
             ("xen:///?privcmd=relative", "absolute"),
+            ("xen:///?store=etc/xen", "absolute"),
             ("xen:///?privcmd=/a&privcmd=/b", "twice"),
             ("xen:///?color=red", "color"),
             ("xen:///#x", "fragment"),

@@ -10,7 +10,7 @@ use super::{Counters, Driver, HostReport, ListFilter, MindEnd, OpenOptions};
 use crate::error::{Error, Result, Road, Status};
 use crate::fork::Epoch;
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
-use crate::uri::{self, Target};
+use crate::uri::{self, Remote, Target};
 
 /// A connection to a host. Cheap to clone, usable from any thread; closed when the last clone is dropped.
 #[derive(Clone)]
@@ -32,16 +32,7 @@ impl Connection {
         let driver = match uri::parse(uri)? {
             Target::Local(local) => super::local::local(&local, options)?,
             Target::Sim(parameters) => super::local::embedded(&parameters, options)?,
-            Target::Remote(remote) => {
-                return Err(Error::new(
-                    Status::NotSupported,
-                    format!(
-                        "the remote road ({}) is not built into this version of xenith; on the host itself open xen:///",
-                        remote.transport
-                    ),
-                )
-                .on(Road::Remote));
-            }
+            Target::Remote(remote) => return Err(not_built(&remote)),
         };
         let uri = uri.filter(|uri| !uri.is_empty()).unwrap_or("xen:///");
         Ok(Connection::from_driver(Box::new(driver), uri.to_owned()))
@@ -140,6 +131,18 @@ impl Connection {
     fn domain(&self, identity: Identity) -> Domain {
         Domain { connection: self.clone(), identity: Mutex::new(identity) }
     }
+}
+
+/// Why other hosts cannot be opened.
+pub(super) fn not_built(remote: &Remote) -> Error {
+    Error::new(
+        Status::NotSupported,
+        format!(
+            "the remote road ({}) is not built into this version of xenith; on the host itself open xen:///",
+            remote.transport
+        ),
+    )
+    .on(Road::Remote)
 }
 
 /// A domain on a connection, pinned to one of its lives (docs/model.md, "Identity").

@@ -1,7 +1,8 @@
 //! What a host offers: each road, found or not and why; which road serves each operation; what is not as it should be.
 
 use super::OpenOptions;
-use crate::error::{Error, Result, Road, Status};
+use crate::error::{Error, Result, Road};
+use crate::uri::{self, Target};
 
 /// The report on a host. It can be made where no connection can be opened: that is when it is needed most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,26 @@ impl HostReport {
     /// Looks at the host that `uri` names.
     ///
     /// Errors: only a URI that cannot be understood; everything else is in the report.
-    pub fn of(_uri: Option<&str>, _options: &OpenOptions) -> Result<HostReport> {
-        Err(Error::new(Status::NotSupported, "the report is being built"))
+    pub fn of(uri: Option<&str>, options: &OpenOptions) -> Result<HostReport> {
+        match uri::parse(uri)? {
+            Target::Local(local) => Ok(super::local::of_local(&local, options)),
+            Target::Sim(parameters) => super::local::of_embedded(&parameters, options),
+            Target::Remote(remote) => {
+                let error = super::connection::not_built(&remote);
+                let road = RoadReport {
+                    road: Road::Remote,
+                    found: false,
+                    version: None,
+                    detail: error.message.clone(),
+                };
+                Ok(HostReport {
+                    host: "another host, or this one through a daemon".into(),
+                    failure: Some(error),
+                    roads: vec![road],
+                    routes: Vec::new(),
+                    problems: Vec::new(),
+                })
+            }
+        }
     }
 }

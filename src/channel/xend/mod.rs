@@ -234,6 +234,18 @@ impl Xend {
         self.operate(domain, "shutdown", &[("reason", request.word())], deadline)
     }
 
+    /// Saves a live domain into a file of xend's machine, and ends its life. A domain that does not run is never answered for.
+    pub fn save(&self, domain: &str, file: &str, deadline: Deadline) -> Result<()> {
+        self.operate(domain, "save", &[("file", file)], deadline)
+    }
+
+    /// Begins the next life of a saved domain, which runs then. xend does not say which one it is, and never answers for a file that is
+    /// not there.
+    pub fn restore(&self, file: &str, deadline: Deadline) -> Result<()> {
+        let fields: [(&str, &[u8]); 2] = [("op", b"restore"), ("file", file.as_bytes())];
+        self.post(&["xend", "domain"], &fields, "restore a domain", deadline).map(drop)
+    }
+
     /// Waits until the devices of a new domain are connected; xend gives up after 100 s.
     pub fn wait_for_devices(&self, domain: &str, deadline: Deadline) -> Result<()> {
         self.operate(domain, "wait_for_devices", &[], deadline)

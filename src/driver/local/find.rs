@@ -1,22 +1,17 @@
 //! Which domain is meant, and what it does now (docs/model.md, "Identity" and "Freshness").
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use super::routes::{HostKind, Op};
+use super::routes::{self, HostKind, Op};
+use super::stored;
 use super::xend_domain::XendDomain;
+use super::xend_known::xend_key;
 use super::{LocalDriver, unserved};
-use crate::channel::xend::Listed;
-use crate::deadline::Deadline;
 use crate::driver::ListFilter;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::capabilities::read_xen_caps;
-use crate::format::{sxpr, xml};
 use crate::log::Level;
-use crate::model::guest::Live;
 use crate::model::identity::{FIRST_RESERVED_DOMID, check_name};
 use crate::model::{DomId, DomainInfo, DomainRow, Identity, State, Uuid};
-use crate::wire::sexpr::Sexpr;
+use crate::store::Entry;
 
 /// How often a domain is asked about that starts or stops between two questions, before that is said.
 const RESTLESS: u32 = 20;
@@ -26,7 +21,33 @@ pub(super) enum Now {
     /// It has a life.
     Live(DomainInfo),
     /// The host remembers it.
-    Inactive(XendDomain),
+    Inactive(Inactive),
+}
+
+/// A domain that the host remembers and that does not run.
+pub(super) enum Inactive {
+    /// xend does.
+    Xend(XendDomain),
+    /// A file does.
+    Stored(Entry),
+}
+
+impl Inactive {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Inactive::Xend(domain) => &domain.name,
+            Inactive::Stored(entry) => &entry.guest.name,
+        }
+    }
+
+    /// Its uuid, and the figures that its configuration gives.
+    pub(super) fn info(&self) -> DomainInfo {
+        match self {
+            Inactive::Xend(domain) => domain.info,
+            Inactive::Stored(entry) => stored::info(entry),
+        }
+    }
 }
 
 impl LocalDriver {
@@ -49,10 +70,15 @@ impl LocalDriver {
             if uuid.is_nil() {
                 return Ok(None);
             }
-            let known = self.known_to_xend(&xend_key(uuid, None), deadline)?;
+            match routes::of(self.kind, Op::Info).inactive {
+                Some(Road::Xend) => {}
+                Some(Road::Store) => return self.stored_or_adopted(uuid),
+                _ => return Ok(None),
+            }
+            let known = self.xend_record(&xend_key(uuid, None), deadline)?;
             let Some(known) = known.filter(|known| known.info.uuid == uuid) else { return Ok(None) };
             if known.info.domid.is_none() {
-                return Ok(Some(Now::Inactive(known)));
+                return Ok(Some(Now::Inactive(Inactive::Xend(known))));
             }
             // Begun since, or being torn down.
             if let Some(info) = self.pinned_life(&Identity { uuid, domid: known.info.domid })? {
@@ -113,7 +139,8 @@ impl LocalDriver {
     /// The domain of that uuid: its newest life, else its configuration.
     pub(super) fn find_uuid(&self, uuid: Uuid) -> Result<Identity> {
         match self.look_for(uuid, || self.newest_life(uuid))? {
-            Some(Now::Live(info)) => Ok(Identity { uuid, domid: info.domid }),
+            // A file without a uuid may have been started by others, under another uuid than it has here.
+            Some(Now::Live(info)) => Ok(Identity { uuid: info.uuid, domid: info.domid }),
             Some(Now::Inactive(_)) => Ok(Identity { uuid, domid: None }),
             None => Err(Error::new(Status::NotFound, format!("no domain has the uuid {uuid}"))),
         }
@@ -129,13 +156,18 @@ impl LocalDriver {
     pub(super) fn find_by_name(&self, name: &str) -> Result<Option<Identity>> {
         check_name(name).map_err(Error::invalid_arg)?;
         // Where xenstore is missing a xend still knows names; without either nobody does.
-        let ask_store =
-            self.kind == HostKind::Bare || (self.kind == HostKind::Xend && self.roads.xenstore.is_ok());
-        if ask_store && let Some(found) = self.life_of_name(name)? {
+        let ask_xenstore = match self.kind {
+            HostKind::Xl | HostKind::Bare => true,
+            HostKind::Xend => self.roads.xenstore.is_ok(),
+            HostKind::XendAlone => false,
+        };
+        if ask_xenstore && let Some(found) = self.life_of_name(name)? {
             return Ok(Some(found));
         }
-        if self.roads.xend.absence().is_some() {
-            return Ok(None);
+        match routes::of(self.kind, Op::Info).inactive {
+            Some(Road::Xend) => {}
+            Some(Road::Store) => return self.stored_name(name),
+            _ => return Ok(None),
         }
         // xend takes what it is asked for as a name, then as a number, then as a uuid.
         let found = self.xend_record(name, self.deadline())?;
@@ -146,43 +178,21 @@ impl LocalDriver {
 
     /// All domains that the filter names, each once. A domain that exists all the while is in the list, whatever it does meanwhile.
     pub(super) fn list_domains(&self, filter: ListFilter) -> Result<Vec<DomainRow>> {
-        let inactive = filter.inactive && super::routes::of(self.kind, Op::List).inactive == Some(Road::Xend);
-        let mut rows = match self.active(Op::List)? {
-            Road::Hypercall if inactive => self.lives_and_others(filter.fresh)?,
-            Road::Hypercall => self.named_lives(filter.fresh)?,
-            Road::Xend => self.xend_domains(inactive)?.into_iter().map(XendDomain::into_row).collect(),
-            road => return Err(unserved(Op::List, road)),
+        let remembered = routes::of(self.kind, Op::List).inactive.filter(|_| filter.inactive);
+        let inactive = remembered.is_some();
+        let mut rows = match (self.active(Op::List)?, remembered) {
+            (Road::Hypercall, Some(Road::Xend)) => self.lives_and_others(filter.fresh)?,
+            (Road::Hypercall, Some(Road::Store)) => self.lives_and_stored(filter.fresh)?,
+            (Road::Hypercall, _) => self.named_lives(filter.fresh)?,
+            (Road::Xend, _) => self.xend_domains(inactive)?.into_iter().map(XendDomain::into_row).collect(),
+            (road, _) => return Err(unserved(Op::List, road)),
         };
         rows.retain(|row| if row.info.domid.is_some() { filter.active } else { inactive });
         Ok(rows)
     }
 
-    /// The lives that the hypervisor shows, and what else xend knows.
-    ///
-    /// These cannot be one moment, so their order matters. The inactive ones first: one that starts meanwhile is shown as live. Then
-    /// those that live. Then the names of all that xend knows: one that was in neither answer started and stopped meanwhile, or only
-    /// stopped, and xend is asked about it.
-    fn lives_and_others(&self, fresh: bool) -> Result<Vec<DomainRow>> {
-        let deadline = self.deadline();
-        let inactive = self.inactive_rows(deadline)?;
-        let mut rows = self.named_lives(fresh)?;
-        let mut shown: HashSet<Uuid> = rows.iter().map(|row| row.info.uuid).collect();
-        rows.extend(inactive.into_iter().filter(|row| shown.insert(row.info.uuid)));
-        let names: HashSet<Arc<str>> = rows.iter().filter_map(|row| row.name.clone()).collect();
-        for name in self.xend()?.domain_names(Listed::All, deadline)? {
-            if !names.contains(&*name)
-                && let Some(found) = self.xend_record(&name, deadline)?
-                && found.name == name
-                && shown.insert(found.info.uuid)
-            {
-                rows.push(found.into_row());
-            }
-        }
-        Ok(rows)
-    }
-
     /// Every live domain with its name. Where names cannot be had they are absent, and the log says why.
-    fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
+    pub(super) fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
         let infos = self.hypervisor()?.list()?;
         let named = self.ask_names(|behind| {
             let names = self.names()?.refresh(lives(&infos), behind || fresh, self.deadline())?;
@@ -199,7 +209,7 @@ impl LocalDriver {
     }
 
     /// The live domain of that name, behind a barrier. Without names the question cannot be answered: that is an error here.
-    fn life_of_name(&self, name: &str) -> Result<Option<Identity>> {
+    pub(super) fn life_of_name(&self, name: &str) -> Result<Option<Identity>> {
         let infos = self.hypervisor()?.list()?;
         let names = self.names()?.refresh(lives(&infos), true, self.deadline())?;
         let life = |(domid, uuid)| infos.iter().find(|info| info.domid == Some(domid) && info.uuid == uuid);
@@ -209,75 +219,12 @@ impl LocalDriver {
         Ok(best.map(|info| Identity { uuid: info.uuid, domid: info.domid }))
     }
 
-    fn inactive_rows(&self, deadline: Deadline) -> Result<Vec<DomainRow>> {
-        let xend = self.xend()?;
-        let mut rows = Vec::new();
-        for state in [Listed::Halted, Listed::Suspended] {
-            for name in xend.domain_names(state, deadline)? {
-                // One that was undefined since the list is not there; one that started is shown as live.
-                if let Some(found) = self.xend_record(&name, deadline)?
-                    && found.name == name
-                    && found.info.domid.is_none()
-                {
-                    rows.push(found.into_row());
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    /// xend's record of a domain, live or not; none on a host where nobody remembers domains.
-    fn known_to_xend(&self, key: &str, deadline: Deadline) -> Result<Option<XendDomain>> {
-        match super::routes::of(self.kind, Op::Info).inactive {
-            Some(Road::Xend) => self.xend_record(key, deadline),
-            _ => Ok(None),
-        }
-    }
-
-    fn xend_record(&self, key: &str, deadline: Deadline) -> Result<Option<XendDomain>> {
-        self.xend()?.domain(key, deadline)?.map(|value| XendDomain::read(&value)).transpose()
-    }
-
-    /// What xend says of the domain of that uuid, and of no other one.
-    fn xend_value(&self, uuid: Uuid, life: Option<DomId>) -> Result<Sexpr> {
-        let key = xend_key(uuid, life);
-        let value = self.xend()?.domain(&key, self.deadline())?.ok_or_else(|| gone(uuid))?;
-        match XendDomain::read(&value)?.info.uuid {
-            found if found == uuid => Ok(value),
-            other => Err(taken_for_a_name(&key, other)),
-        }
-    }
-
-    /// The life of that number. xend takes the number for a name first: where a domain is named so, all are looked through.
-    fn xend_life(&self, domid: DomId) -> Result<Option<DomainInfo>> {
-        let value = self.xend()?.domain(&domid.to_string(), self.deadline())?;
-        match value.map(|value| XendDomain::read(&value)).transpose()? {
-            None => Ok(None),
-            Some(found) if found.info.domid == Some(domid) => Ok(Some(found.info)),
-            Some(_) => {
-                let mut lives = self.xend_lives()?.into_iter().map(|found| found.info);
-                Ok(lives.find(|info| info.domid == Some(domid)))
-            }
-        }
-    }
-
-    fn xend_lives(&self) -> Result<Vec<XendDomain>> {
-        let mut found = self.xend_domains(false)?;
-        found.retain(|found| found.info.domid.is_some());
-        Ok(found)
-    }
-
-    /// All that xend knows, or all that is not halted.
-    fn xend_domains(&self, halted: bool) -> Result<Vec<XendDomain>> {
-        self.xend()?.domains_detailed(halted, self.deadline())?.iter().map(XendDomain::read).collect()
-    }
-
     /// The name now: the cache for a live domain, xend for an inactive one.
     pub(super) fn current_name(&self, domain: &Identity) -> Result<String> {
         let mut nameless = None;
         for _ in 0..RESTLESS {
             let info = match self.now(domain)? {
-                Now::Inactive(found) => return Ok(found.name),
+                Now::Inactive(found) => return Ok(found.name().to_owned()),
                 Now::Live(info) => info,
             };
             if self.kind == HostKind::XendAlone {
@@ -302,56 +249,11 @@ impl LocalDriver {
         )
         .on(Road::Xenstore))
     }
-
-    /// Domain XML: xend's configuration, and what only a running domain has.
-    pub(super) fn domain_xml(&self, domain: &Identity, inactive: bool) -> Result<String> {
-        let life = match self.now(domain)? {
-            Now::Live(info) => info.domid,
-            Now::Inactive(_) => None,
-        };
-        let road = if life.is_some() { self.active(Op::Xml)? } else { self.inactive(Op::Xml)? };
-        if road != Road::Xend {
-            return Err(unserved(Op::Xml, road));
-        }
-        let value = self.xend_value(domain.uuid, life)?;
-        // What xend itself says must be understood: a failure here is no fault of the caller's.
-        let (guest, mut live) = sxpr::from_sxpr(&value)
-            .map_err(|error| Error { status: Status::Protocol, ..error }.on(Road::Xend))?;
-        match life {
-            Some(domid) if !inactive => self.add_live_facts(domid, &mut live),
-            _ => live = Live::default(),
-        }
-        Ok(xml::write(&guest, &live))
-    }
-
-    /// What xenstore knows of a running domain's consoles. Absent facts stay absent: the XML is complete without them.
-    fn add_live_facts(&self, domid: DomId, live: &mut Live) {
-        live.domid = Some(domid);
-        let Ok(xenstore) = self.xenstore() else { return };
-        let console = format!("/local/domain/{domid}/console");
-        let read = |node: &str| {
-            let value = xenstore.read(&format!("{console}/{node}"), self.deadline()).ok()?;
-            // These nodes can be written by a guest's device model: taken only in the form that they must have.
-            String::from_utf8(value)
-                .ok()
-                .filter(|text| text.len() <= 64 && text.chars().all(|c| c.is_ascii_graphic()))
-        };
-        live.console_tty = read("tty").filter(|tty| tty.starts_with("/dev/")).or(live.console_tty.take());
-        live.vnc_port = read("vnc-port").and_then(|port| port.parse().ok()).or(live.vnc_port);
-    }
 }
 
 /// Who lives, for the name cache.
 fn lives(infos: &[DomainInfo]) -> impl Iterator<Item = (DomId, Uuid)> + Clone {
     infos.iter().filter_map(|info| Some((info.domid?, info.uuid)))
-}
-
-/// What xend is asked by: the uuid, which outlives renames and numbers; a domain without one only has its number.
-pub(super) fn xend_key(uuid: Uuid, domid: Option<DomId>) -> String {
-    match domid {
-        Some(domid) if uuid.is_nil() => domid.to_string(),
-        _ => uuid.hyphenated().to_string(),
-    }
 }
 
 /// The machine type that runs such guests: the widest architecture that the hypervisor lists.
@@ -362,14 +264,6 @@ pub(super) fn machine_of(xen_caps: &str) -> String {
 
 fn newest(infos: impl Iterator<Item = DomainInfo>, uuid: Uuid) -> Option<DomainInfo> {
     infos.filter(|info| info.uuid == uuid && info.state != State::Shutdown).max_by_key(|info| info.domid)
-}
-
-/// xend looks for names first, and somebody named a domain like what another one has to be asked by.
-pub(super) fn taken_for_a_name(key: &str, other: Uuid) -> Error {
-    let message = format!(
-        "xend takes {key} for the name of the domain {other}, and cannot be asked for the one that is meant: rename that domain"
-    );
-    Error::new(Status::OperationFailed, message).on(Road::Xend)
 }
 
 pub(super) fn gone(uuid: Uuid) -> Error {

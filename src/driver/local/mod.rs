@@ -1,16 +1,34 @@
 //! The unified Xen driver: this machine's host, or the embedded one, over the roads that were found at open.
 //!
-//! `routes` says which road serves an operation; `open` finds the roads; `find` answers which domain is meant and what it does
-//! now; `act` changes things; this file holds the roads and puts the operations together.
+//! | file | subject |
+//! | --- | --- |
+//! | `routes` | which road serves an operation |
+//! | `open` | the roads are found, and with them the kind of host |
+//! | `find` | which domain is meant, and what it does now; `xend_known` and `stored` for those that xend or files remember |
+//! | `describe` | domain XML |
+//! | `define` | defining, forgetting, beginning: what is checked on every road |
+//! | `act` | pausing and stopping |
+//! | `save` | into a file and back |
+//! | `xend_host`, `xl_host` | what changes a host, through its toolstack |
+//! | `report` | what `xenith doctor` shows |
+//!
+//! This file holds the roads and puts the operations together.
 
 mod act;
+mod define;
+mod describe;
 mod find;
-#[allow(dead_code, reason = "called soon")]
 mod live;
 mod open;
+mod report;
 mod routes;
+mod save;
+mod stored;
 mod xend_domain;
+mod xend_host;
+mod xend_known;
 mod xend_road;
+mod xl_host;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) use open::{embedded, local};
+pub(super) use report::{of_embedded, of_local};
 
 use self::find::Now;
 use self::routes::{HostKind, Op};
@@ -27,6 +46,7 @@ use super::{Counters, Driver, HostReport, ListFilter, MindEnd, OpenOptions};
 use crate::channel::hypercall::Hypervisor;
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::channel::xenstore::Xenstore;
+use crate::channel::xl::Xl;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::capabilities::{Capabilities, read_xen_caps};
@@ -34,12 +54,15 @@ use crate::format::sxpr::XendFormat;
 use crate::log::Log;
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
 use crate::sim::SimHost;
+use crate::store::Store;
 
 /// The roads, or why each is not there.
 struct Roads {
     hypervisor: Result<Hypervisor>,
     xenstore: Result<Arc<Xenstore>>,
     xend: XendRoad,
+    xl: Result<Xl>,
+    store: Result<Store>,
 }
 
 /// See the module's description.
@@ -105,6 +128,14 @@ impl LocalDriver {
         self.roads.xend.reached(self.deadline()).map(|(_, node)| node)
     }
 
+    fn xl(&self) -> Result<&Xl> {
+        self.roads.xl.as_ref().map_err(Clone::clone)
+    }
+
+    fn store(&self) -> Result<&Store> {
+        self.roads.store.as_ref().map_err(Clone::clone)
+    }
+
     /// The form of configuration that this xend understands.
     fn xend_format(&self) -> Result<XendFormat> {
         let number = self.xend_node()?.config_format;
@@ -134,11 +165,27 @@ impl LocalDriver {
 
     /// No road of this host serves `op`: says which toolstack is missed, and why it is not there.
     fn no_road(&self, op: Op) -> Error {
-        let why = match self.roads.xend.absence() {
-            Some(error) => format!("it needs a toolstack, and none is there ({error})"),
-            None => "xend cannot do it".to_owned(),
+        let why = match (self.roads.xend.absence(), op) {
+            (None, Op::Monitor) => "xend restarts and frees domains itself, there are no monitors".to_owned(),
+            (None, _) => "xend cannot do it".to_owned(),
+            (Some(xend), _) => {
+                format!("it needs a toolstack, and none is there ({xend}; {})", self.why_without_xl())
+            }
         };
-        Error::new(Status::NotSupported, format!("this host cannot do '{op:?}': {why}"))
+        Error::new(Status::NotSupported, format!("this host cannot do '{}': {why}", op.name()))
+    }
+
+    /// Why xl cannot be asked, and what to do about it.
+    fn why_without_xl(&self) -> String {
+        match &self.roads.xl {
+            Ok(xl) => format!("{} is there, but this connection does not use it", xl.describe()),
+            Err(error) if error.status == Status::NoConnect => {
+                format!(
+                    "{error}; install Xen's tools (on Debian the package xen-utils-VERSION) and open the connection again"
+                )
+            }
+            Err(error) => error.to_string(),
+        }
     }
 
     /// Makes a change, and remembers that names may be others now, whatever came of it: a change that failed may be half made.
@@ -308,7 +355,7 @@ impl Driver for LocalDriver {
     fn info(&self, domain: &Identity) -> Result<DomainInfo> {
         Ok(match self.now(domain)? {
             Now::Live(info) => info,
-            Now::Inactive(domain) => domain.info,
+            Now::Inactive(domain) => domain.info(),
         })
     }
 
@@ -319,29 +366,37 @@ impl Driver for LocalDriver {
     fn is_persistent(&self, domain: &Identity) -> Result<bool> {
         match self.now(domain)? {
             Now::Inactive(_) => Ok(true),
-            Now::Live(_) if self.kind == HostKind::Bare => Ok(false),
-            Now::Live(_) => self.xend()?.is_managed(domain.uuid),
+            Now::Live(info) => match self.inactive(Op::Info)? {
+                Road::Xend => self.xend()?.is_managed(info.uuid),
+                _ => Ok(self.entry_of(&info)?.is_some()),
+            },
         }
     }
 
-    fn save(&self, _domain: &Identity, _file: &Path) -> Result<()> {
-        Err(self.no_road(Op::Save))
+    fn save(&self, domain: &Identity, file: &Path) -> Result<()> {
+        self.save_domain(domain, file)
     }
 
-    fn restore(&self, _file: &Path, _paused: bool) -> Result<Identity> {
-        Err(self.no_road(Op::Save))
+    fn restore(&self, file: &Path, paused: bool) -> Result<Identity> {
+        self.restore_domain(file, paused)
     }
 
-    fn autostart(&self, _domain: &Identity) -> Result<bool> {
-        Err(self.no_road(Op::Autostart))
+    fn autostart(&self, domain: &Identity) -> Result<bool> {
+        self.is_autostarted(domain)
     }
 
-    fn set_autostart(&self, _domain: &Identity, _autostart: bool) -> Result<()> {
-        Err(self.no_road(Op::Autostart))
+    fn set_autostart(&self, domain: &Identity, autostart: bool) -> Result<()> {
+        self.set_autostarted(domain, autostart)
     }
 
-    fn has_monitor(&self, _domain: &Identity) -> Result<bool> {
-        Err(self.no_road(Op::Monitor))
+    fn has_monitor(&self, domain: &Identity) -> Result<bool> {
+        match self.active(Op::Monitor)? {
+            Road::Xl => {
+                let (domid, info) = self.life_to_act_on(domain)?;
+                self.minded(&Identity { uuid: info.uuid, domid: Some(domid) })
+            }
+            road => Err(unserved(Op::Monitor, road)),
+        }
     }
 
     fn start_monitor(&self, _domain: &Identity) -> Result<()> {
@@ -353,7 +408,7 @@ impl Driver for LocalDriver {
     }
 
     fn report(&self) -> Result<HostReport> {
-        Err(self.no_road(Op::Version))
+        Ok(self.host_report())
     }
 
     fn counters(&self) -> Counters {
@@ -361,7 +416,7 @@ impl Driver for LocalDriver {
             hypercalls: self.roads.hypervisor.as_ref().map_or(0, Hypervisor::calls),
             xenstore_round_trips: self.roads.xenstore.as_ref().map_or(0, |xenstore| xenstore.round_trips()),
             xend_requests: self.roads.xend.requests(),
-            xl_runs: 0,
+            xl_runs: self.roads.xl.as_ref().map_or(0, Xl::runs),
         }
     }
 }

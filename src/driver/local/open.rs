@@ -10,18 +10,26 @@ use crate::channel::hypercall::Hypervisor;
 use crate::channel::stream::{TcpDial, UnixDial};
 use crate::channel::xend::{DEFAULT_DOMAINS_DIR, DEFAULT_SOCKET, XM_SOCKET, Xend};
 use crate::channel::xenstore::Xenstore;
+use crate::channel::xl::Xl;
 use crate::deadline::Deadline;
 use crate::driver::OpenOptions;
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Level;
+use crate::model::DomId;
 use crate::sim::{SimConfig, SimHost};
+use crate::store::{DEFAULT_FOLDER, Store};
 use crate::uri::{Local, XendAddress};
 use crate::wire::port::Dial;
 
 /// Opens this machine's roads, or those that the URI names.
 pub(in super::super) fn local(local: &Local, options: &OpenOptions) -> Result<LocalDriver> {
+    assemble(find_local(local, options), options, None)
+}
+
+/// This machine's roads, or those that the URI names.
+pub(super) fn find_local(local: &Local, options: &OpenOptions) -> Roads {
     let elsewhere = local.xend.as_ref().is_some_and(|xend| !xend.is_local());
-    let roads = Roads {
+    Roads {
         hypervisor: if elsewhere {
             Err(other_machine(Road::Hypercall))
         } else {
@@ -50,8 +58,20 @@ pub(in super::super) fn local(local: &Local, options: &OpenOptions) -> Result<Lo
             let xm = local.xend.is_none().then(|| PathBuf::from(XM_SOCKET));
             Ok(XendRoad::find(Xend::new(dial, domains), xm, Deadline::after(options.timeout)))
         })),
-    };
-    assemble(roads, options, None)
+        xl: if elsewhere {
+            Err(other_machine(Road::Xl))
+        } else {
+            unless_left_out(options, Road::Xl, || Xl::find(local.xl.as_deref(), &options.log))
+        },
+        store: if elsewhere {
+            Err(other_machine(Road::Store))
+        } else {
+            unless_left_out(options, Road::Store, || {
+                let folder = local.store.as_deref().unwrap_or(Path::new(DEFAULT_FOLDER));
+                Ok(Store::new(folder, options.log.clone()))
+            })
+        },
+    }
 }
 
 /// Opens the embedded host that the URI's options describe.
@@ -59,6 +79,15 @@ pub(in super::super) fn embedded(
     parameters: &[(String, String)],
     options: &OpenOptions,
 ) -> Result<LocalDriver> {
+    let (host, roads) = find_embedded(parameters, options)?;
+    assemble(roads, options, Some(host))
+}
+
+/// The embedded host that the URI's options describe, and its roads.
+pub(super) fn find_embedded(
+    parameters: &[(String, String)],
+    options: &OpenOptions,
+) -> Result<(SimHost, Roads)> {
     let config = SimConfig::from_query(parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
     let host = match &config.dir {
         Some(dir) => SimHost::join(dir)?,
@@ -75,8 +104,15 @@ pub(in super::super) fn embedded(
             let xend = Xend::new(host.xend_dial(), Some(host.xend_state_dir().join("domains")));
             Ok(XendRoad::find(xend, None, Deadline::after(options.timeout)))
         })),
+        xl: unless_left_out(options, Road::Xl, || {
+            let none = || Error::new(Status::NoConnect, "this embedded host has no xl").on(Road::Xl);
+            Ok(Xl::over(host.toolstack().ok_or_else(none)?))
+        }),
+        store: unless_left_out(options, Road::Store, || {
+            Ok(Store::new(&host.etc_xen()?, options.log.clone()))
+        }),
     };
-    assemble(roads, options, Some(host))
+    Ok((host, roads))
 }
 
 /// Dials now: a daemon that is not there is worth knowing at open. One that is there and does not answer is kept: the client
@@ -90,27 +126,37 @@ fn reach_xenstore(xenstore: Xenstore, options: &OpenOptions) -> Result<Arc<Xenst
     Ok(Arc::new(xenstore))
 }
 
-fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost>) -> Result<LocalDriver> {
-    // A xend that is there and cannot be spoken with is still the host's: nothing may be done behind its back.
-    let kind = match (&roads.hypervisor, roads.xend.absence(), roads.xend.silence()) {
-        (Ok(_), None, _) => HostKind::Xend,
-        (Ok(_), Some(_), _) => HostKind::Bare,
-        (Err(_), None, None) => HostKind::XendAlone,
-        (Err(hypervisor), Some(xend), _) | (Err(hypervisor), None, Some(xend)) => {
-            return Err(no_road(hypervisor, roads.xenstore.as_ref().err(), xend));
-        }
-    };
+pub(super) fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost>) -> Result<LocalDriver> {
+    let kind = kind_of(&roads, options)?;
     options.log.say(Level::Info, format_args!("this is a host of the kind {kind:?}"));
     let xend = roads.xend.absence().or(roads.xend.silence());
-    let missing = [roads.hypervisor.as_ref().err(), roads.xenstore.as_ref().err(), xend];
+    let (xl, store) = (roads.xl.as_ref().err(), roads.store.as_ref().err());
+    let missing = [roads.hypervisor.as_ref().err(), roads.xenstore.as_ref().err(), xend, xl, store];
     for error in missing.into_iter().flatten() {
         options.log.say(Level::Info, format_args!("without a road: {error}"));
     }
     Ok(LocalDriver::new(kind, roads, options, host))
 }
 
+/// What the roads make of this host (docs/model.md, "Routes").
+///
+/// Errors: that none into it is open, and why of each.
+pub(super) fn kind_of(roads: &Roads, options: &OpenOptions) -> Result<HostKind> {
+    // A xend that is there and cannot be spoken with is still the host's: nothing may be done behind its back.
+    match (&roads.hypervisor, roads.xend.absence(), roads.xend.silence()) {
+        (Ok(_), None, _) => Ok(HostKind::Xend),
+        (Ok(_), Some(_), _) if roads.xl.is_ok() => Ok(HostKind::Xl),
+        (Ok(_), Some(_), _) => Ok(HostKind::Bare),
+        (Err(_), None, None) => Ok(HostKind::XendAlone),
+        (Err(hypervisor), Some(xend), _) | (Err(hypervisor), None, Some(xend)) => {
+            Err(no_road(hypervisor, roads, xend, options))
+        }
+    }
+}
+
 /// Neither hypercalls nor a toolstack: say why of each, and let the status be what the caller can do something about.
-fn no_road(hypervisor: &Error, xenstore: Option<&Error>, xend: &Error) -> Error {
+fn no_road(hypervisor: &Error, roads: &Roads, xend: &Error, options: &OpenOptions) -> Error {
+    let xenstore = roads.xenstore.as_ref().err();
     let first = if xend.status == Status::AccessDenied && hypervisor.status != Status::AccessDenied {
         xend
     } else {
@@ -120,7 +166,35 @@ fn no_road(hypervisor: &Error, xenstore: Option<&Error>, xend: &Error) -> Error 
     let mut reasons = vec![first.message.clone()];
     let others = [Some(hypervisor), xenstore, Some(xend)].into_iter().flatten();
     reasons.extend(others.filter(|other| other.road != first.road).map(ToString::to_string));
-    Error { message: format!("{}; so no road into this host is open", reasons.join("; ")), ..first.clone() }
+    let guest = guest_not_host(roads, options).map_or_else(String::new, |guest| format!("{guest}: "));
+    Error {
+        message: format!("{guest}{}; so no road into this host is open", reasons.join("; ")),
+        ..first.clone()
+    }
+}
+
+/// Says so where this is not a host at all, but one of its guests. Its kernel tells what it may control; where it does not (without
+/// xenfs), a hypervisor that is there and permits nothing to root does.
+pub(super) fn guest_not_host(roads: &Roads, options: &OpenOptions) -> Option<String> {
+    let hypervisor = roads.hypervisor.as_ref().err()?;
+    let told = std::fs::read_to_string("/proc/xen/capabilities").ok();
+    let refused = hypervisor.errno == Some(libc::EPERM) && hypervisor.message.contains("asking Xen");
+    if !told.map_or(refused, |told| !told.contains("control_d")) {
+        return None;
+    }
+    // A relative path is below the reader's own node.
+    let own = |xenstore: &Arc<Xenstore>| {
+        let value = xenstore.read("domid", Deadline::after(options.timeout)).ok()?;
+        String::from_utf8(value).ok()?.parse::<DomId>().ok()
+    };
+    let own = roads.xenstore.as_ref().ok().and_then(own);
+    if own == Some(0) {
+        return None;
+    }
+    let number = own.map_or_else(String::new, |domid| format!(", domain {domid},"));
+    Some(format!(
+        "this machine is a guest of Xen (a domU{number}), not the host's own domain: open the connection in the host's dom0"
+    ))
 }
 
 fn unless_left_out<T>(options: &OpenOptions, road: Road, open: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -12,7 +12,6 @@ pub(super) enum HostKind {
     /// A xend alone: another machine's, or this one's without the right to issue hypercalls.
     XendAlone,
     /// Hypercalls, xenstore, xl and domain files: hosts of today.
-    #[allow(dead_code, reason = "found at open soon")]
     Xl,
     /// Hypercalls, perhaps xenstore, and no toolstack.
     Bare,
@@ -42,6 +41,37 @@ pub(super) enum Op {
     Autostart,
     /// Looking for a life's monitor, and starting one.
     Monitor,
+}
+
+impl Op {
+    /// All, in the order of the table.
+    pub(super) fn all() -> impl Iterator<Item = Op> {
+        TABLE.iter().map(|(op, ..)| *op)
+    }
+
+    /// The word for it in messages and reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Op::Version => "version",
+            Op::Capabilities => "capabilities",
+            Op::NodeInfo => "node info",
+            Op::List => "list",
+            Op::Info => "info",
+            Op::Xml => "XML",
+            Op::Suspend => "suspend",
+            Op::Resume => "resume",
+            Op::Shutdown => "shutdown",
+            Op::Reboot => "reboot",
+            Op::Destroy => "destroy",
+            Op::Create => "create",
+            Op::Define => "define",
+            Op::Undefine => "undefine",
+            Op::Start => "start",
+            Op::Save => "save and restore",
+            Op::Autostart => "autostart",
+            Op::Monitor => "monitor",
+        }
+    }
 }
 
 /// The two roads of an operation: for a live domain (or the host itself) and for an inactive one. `None`: no road of this kind of
