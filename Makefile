@@ -9,7 +9,7 @@
 #   make test             everything; CI runs this
 #   make test-c           the C tests, on what an install gives
 #   make test-python      the Python tests, likewise
-#   make lab              the roads on a real Xen 4.17, which QEMU boots; LAB_TESTS='20-acts 30-names' runs some
+#   make lab              the roads on a real Xen 4.17, which QEMU boots; LAB_TESTS=... some; LAB_BINS=... brings programs
 #   make bench            what calls cost, how big the library is, how much memory a connection takes, what it runs on
 #
 # V=1 shows every command.

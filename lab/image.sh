@@ -1,64 +1,124 @@
 #!/bin/bash
-# Makes dom0's initramfs from this machine's Debian packages; prints its path. What it was made of is in its name, so it is made once.
+# Makes what the lab boots from this machine's Debian packages; prints the folder that holds it:
+#
+#   xen            the hypervisor
+#   vmlinux        dom0's kernel, decompressed here rather than under emulation at every boot
+#   initrd.gz      just enough to mount the disk
+#   dom0.squashfs  dom0's files, read from the disk as they are needed
+#   files          the names of dom0's files
 #
 #   lab/image.sh FOLDER
+#
+# What it was made of is in the folder's name, so it is made once.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-folder=$1
-mkdir -p "$folder"
-xen=/usr/lib/xen-4.17/bin
-vmlinuz=$(ls -1 /boot/vmlinuz-*-amd64 | sort -V | tail -n1)
-version=${vmlinuz#/boot/vmlinuz-}
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+kernel=$(ls -1 /boot/vmlinuz-*-amd64 | sort -V | tail -n1)
+version=${kernel#/boot/vmlinuz-}
+mapfile -t packages < <(grep -v '^#' "$here/packages")
 
-hash=$({ dpkg-query -W -f '${Package} ${Version}\n' xen-utils-4.17 xen-utils-common xenstore-utils busybox-static libc6 bash coreutils \
-  util-linux "linux-image-$version" 2>/dev/null; cat "$here/image.sh" "$here/guest-init"; } | sha256sum | cut -c1-16)
-image=$folder/dom0-$hash.gz
-if [ -e "$image" ]; then
+# All libraries count: which of them the programs need is known only once it is made.
+hash=$({
+  dpkg-query -W -f '${Package} ${Architecture} ${Version}\n' "${packages[@]}" xen-hypervisor-4.17-amd64 "linux-image-$version" busybox-static 'lib*'
+  cat "$here"/{image.sh,packages,stage1-init,guest-init,unpack-kernel.py}
+} | sha256sum | cut -c1-16)
+image=$folder/dom0-$hash
+if [ -e "$image/files" ]; then
+  touch "$image"
   echo "$image"
   exit
 fi
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/xenith-lab.XXXXXX")
+echo "lab: making dom0; once for these packages" >&2
+work=$(mktemp -d "$folder/making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-
-# put FILE: copies it with the shared libraries that it needs.
-put() {
-  local library
-  mkdir -p "$root/$(dirname "$1")"
-  cp -L "$1" "$root/$1"
-  { ldd "$1" 2>/dev/null || true; } | grep -oE '/[^ ]+\.so[^ :]*' | while read -r library; do
-    [ -e "$root/$library" ] || { mkdir -p "$root/$(dirname "$library")"; cp -L "$library" "$root/$library"; }
-  done
-}
-
-mkdir -p "$root"/{bin,sbin,dev,proc,sys,run,tmp,root,boot,etc,usr/sbin,var/lib/xen,var/log/xen,lib/x86_64-linux-gnu}
+new=$work/image
+mkdir -p "$new" "$root"/{dev,proc,sys,run,tmp,root,boot,lab,base,etc,mnt,opt,srv,var/lib/xen,var/log/xen,var/lib/libvirt,var/cache,usr/bin,usr/sbin,usr/lib,usr/lib64}
+for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
 ln -s /run "$root/var/run"
 ln -s /run/lock "$root/var/lock"
-cp /bin/busybox "$root/bin/"
-for program in $xen/{xl,xenstored,xenconsoled,xenconsole,xen-init-dom0,libxl-save-helper} \
-  /usr/bin/xenstore-{ls,read,write,exists,rm,list} /bin/bash /usr/bin/stat /usr/bin/readlink /sbin/losetup /usr/bin/flock /usr/bin/timeout; do
-  put "$program"
-done
-# xl loads it late, by name.
+chmod 1777 "$root/tmp"
+
+# The packages' files, without what nobody reads there.
+dpkg -L "${packages[@]}" | sort -u |
+  grep -vE '^/usr/share/(doc|man|locale|info|lintian|bash-completion|apport|bug|menu|polkit-1|systemtap|augeas|libvirt/schemas)/|^/usr/lib/(systemd|udev|modules-load.d)|^/lib/(systemd|udev)|^/etc/(init.d|default|cron|logrotate.d|systemd|apparmor.d|grub.d)|^/bin/(su|login)$|/runuser$|idlelib|/config-3' |
+  while read -r file; do
+    if [ -f "$file" ] || [ -L "$file" ]; then echo ".$file"; fi
+  done > "$work/list"
+tar -C / -c --no-recursion -T "$work/list" | tar -C "$root" -x --keep-directory-symlink
+# QEMU finds its keymaps, its VGA and its network card's firmware here.
+mkdir -p "$root/usr/share/qemu"
+cp -rL /usr/share/qemu/{keymaps,vgabios*,kvmvapic.bin,linuxboot*.bin,multiboot*.bin,efi-*.rom} "$root/usr/share/qemu/" 2> /dev/null || true
+cp -L /bin/busybox "$root/bin/busybox"
+ln -sf mawk "$root/usr/bin/awk"
+ln -sf python3.11 "$root/usr/bin/python3"
+comm -23 <(/bin/busybox --list | sort) <(ls "$root/usr/bin" "$root/usr/sbin" | sort) | (cd "$root/usr/bin" && xargs -n 1 ln -s busybox)
+# The shared libraries of all that. xl and Python load the first one late, by name.
 cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
-cp -r /etc/xen "$root/etc/xen"
-for module in xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback loop; do
-  for file in $(modprobe -S "$version" --show-depends $module 2>/dev/null | awk '$1 == "insmod" { print $2 }'); do
-    mkdir -p "$root/$(dirname "$file")"
-    cp "$file" "$root/$file"
-  done
-done
+find "$root" -type f \( -perm /111 -o -name '*.so*' \) ! -path "$root/usr/bin/busybox" -print0 |
+  LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu xargs -0 -n 50 ldd 2> /dev/null | grep -oE '/[^ :]+\.so[^ :]*' | sed "s|^$root||" | sort -u > "$work/libraries" || true
+while read -r library; do
+  [ -e "$root/$library" ] || { mkdir -p "$root/$(dirname "$library")"; cp -L "$library" "$root/$library"; }
+done < "$work/libraries"
+
+# modules FOLDER NAME...: the kernel modules of these names and of what they need, in the order in which they are loaded.
+modules() {
+  local into=$1 module
+  shift
+  for module in "$@"; do
+    modprobe -S "$version" --show-depends "$module" 2> /dev/null | awk '$1 == "insmod" { print $2 }'
+  done | awk '!seen[$0]++' > "$into/modules"
+  sed 's|^|.|' "$into/modules" | tar -C / -c -T - | tar -C "$into" -x --keep-directory-symlink
+}
+modules "$root" xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback xen-netback loop tun bridge ext4 isofs
+rm "$root/modules"
 cp /lib/modules/"$version"/modules.{builtin,order} "$root/lib/modules/$version/"
-depmod -b "$root" "$version" 2>/dev/null
-cp "$vmlinuz" "$root/boot/vmlinuz"
+depmod -b "$root" "$version" 2> /dev/null
 
+cat > "$root/etc/passwd" <<'END'
+root:x:0:0:root:/root:/bin/bash
+nobody:x:65534:65534:nobody:/:/bin/sh
+libvirt-qemu:x:64055:64055:libvirt:/var/lib/libvirt:/bin/false
+END
+cat > "$root/etc/group" <<'END'
+root:x:0:
+kvm:x:104:libvirt-qemu
+libvirt:x:105:
+nogroup:x:65534:
+libvirt-qemu:x:64055:
+END
+echo 'd0ad0ad0ad0ad0ad0ad0ad0ad0ad0ad0' > "$root/etc/machine-id"
+echo '127.0.0.1 localhost lab' > "$root/etc/hosts"
+echo lab > "$root/etc/hostname"
+mkdir -p "$root/etc/xen/auto"
+
+# Guests boot the same kernel: as it is distributed, which HVM guests need, and decompressed, which spares an emulated machine seconds.
+cp "$kernel" "$root/boot/bzImage"
+python3 "$here/unpack-kernel.py" "$kernel" "$root/boot/vmlinuz"
+cp "$root/boot/vmlinuz" "$new/vmlinux"
 guest=$work/guest
-mkdir -p "$guest"/{bin,dev,proc,sys}
+mkdir -p "$guest"/{bin,dev,proc,sys,tmp,run,etc}
 cp /bin/busybox "$guest/bin/"
-install -m 755 "$here/guest-init" "$guest/init"
-(cd "$guest" && find . | cpio -o -H newc --quiet | gzip -1) > "$root/boot/guest.gz"
+cp "$here/guest-init" "$guest/init"
+chmod 755 "$guest/init"
+modules "$guest" xen-blkfront xen-netfront xenfs
+(cd "$guest" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) > "$root/boot/guest.gz"
+/sbin/ldconfig -r "$root" 2> /dev/null
 
-(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$image.new"
-mv "$image.new" "$image"
+stage1=$work/stage1
+mkdir -p "$stage1"/{bin,dev,proc,sys,base,run,rw,new}
+cp /bin/busybox "$stage1/bin/"
+cp "$here/stage1-init" "$stage1/init"
+chmod 755 "$stage1/init"
+modules "$stage1" virtio_pci virtio_blk virtio_console squashfs overlay
+(cd "$stage1" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) > "$new/initrd.gz"
+
+zcat /boot/xen-4.17-amd64.gz > "$new/xen"
+mksquashfs "$root" "$new/dom0.squashfs" -all-root -noI -noD -noF -noX -no-xattrs -no-progress -quiet > /dev/null
+(cd "$root" && find . ! -type d | sed 's|^\.||' | sort) > "$new/files"
+[ -e "$image" ] || mv "$new" "$image"
+# Images of other packages go when nobody has booted them for a week.
+find "$folder" -maxdepth 1 -name 'dom0-*' -mtime +7 -exec rm -rf {} +
 echo "$image"

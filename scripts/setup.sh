@@ -4,7 +4,7 @@
 #   scripts/setup.sh rust      says whether the Rust compiler will do; installs nothing
 #   scripts/setup.sh build     what `make` and `make demo` need
 #   scripts/setup.sh test      what `make test` needs as well
-#   scripts/setup.sh lab       what `make lab` needs: the build's, Xen and QEMU
+#   scripts/setup.sh lab       what `make lab` needs: the build's, QEMU, Xen, and what lab/packages names
 set -eu
 what=${1:-build}
 needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
@@ -39,8 +39,14 @@ fi
 
 packages="gcc g++ libc6-dev make pkg-config binutils python3"
 [ "$what" = test ] && packages="$packages cmake valgrind mypy python3-pytest python3-pip python3-setuptools python3-wheel"
-[ "$what" = lab ] && packages="$packages qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils linux-image-amd64 \
-  busybox-static cpio kmod"
+if [ "$what" = lab ]; then
+  if [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ]; then
+    echo "setup: the lab boots an amd64 machine from Debian's packages, and this is none" >&2
+    exit 1
+  fi
+  packages="$packages qemu-system-x86 xen-hypervisor-4.17-amd64 linux-image-amd64 busybox-static cpio squashfs-tools cmake libxen-dev \
+    $(grep -v '^#' "$(dirname "$0")/../lab/packages" | tr '\n' ' ')"
+fi
 
 missing=
 for package in $packages; do

@@ -1,8 +1,8 @@
 # What the hypervisor tells, beside what xl tells.
 xenith version > /tmp/o
 has /tmp/o "Xen 4.17"
-guest pv1 pv 128
-guest pvh1 pvh 160
+start pv1 pv 128
+start pvh1 pvh 160
 
 # id, name, memory in MiB and vcpus of each domain, as both have them.
 xl list | awk 'NR > 1 { print $2, $1, $3, $4 }' > /tmp/theirs

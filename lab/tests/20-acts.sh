@@ -1,5 +1,5 @@
 # Pause, resume and shut down, as xl then sees it.
-guest pv1 pv 128
+start pv1 pv 128
 state() { xl list pv1 | awk 'NR == 2 { print $5 }'; }
 xenith suspend pv1
 case $(state) in --p---) ;; *) echo "not paused: $(state)"; exit 1 ;; esac
@@ -16,7 +16,7 @@ gone() { ! xl list pv1 > /dev/null 2>&1; }
 until_true 120 gone
 
 # A domain that xl started is xl's to destroy: it keeps devices and a monitor. We say so and do nothing.
-guest pvh1 pvh 160
+start pvh1 pvh 160
 if xenith destroy pvh1 > /tmp/o 2>&1; then cat /tmp/o; exit 1; fi
 has /tmp/o "xl destroy"
 xl list pvh1 > /dev/null

@@ -1,9 +1,9 @@
 # One connection sees renames by others, over xenstored's socket and over the kernel's device.
-guest pv1 pv 128
+start pv1 pv 128
 id=$(xl domid pv1)
 for uri in 'xen:///' 'xen:///?xenstore=/dev/xen/xenbus'; do
   echo "over $uri"
-  /lab/watch-names "$uri" "$id" 600 > /tmp/o & watcher=$!
+  /lab/bin/watch-names "$uri" "$id" 600 > /tmp/o & watcher=$!
   shows() { [ "$(tail -n 1 /tmp/o)" = "$1" ]; }
   until_true 20 shows pv1
   xl rename pv1 other

@@ -1,5 +1,6 @@
+# boot: alone
 # Last of all: xenstored dies, and status goes on without names.
-guest pv1 pv 128
+start pv1 pv 128
 kill -9 "$(cat /run/xenstored.pid)"
 sleep 0.5
 timeout 30 xenith list > /tmp/o

@@ -1,0 +1,2 @@
+# dom0 comes up, and runs a test.
+echo "hello from $(uname -r)"
