@@ -126,6 +126,7 @@ impl Guests {
             }
             Some(Phase::Down) => {
                 // Resumed after a suspend.
+                let _ = machine.set_load(domid, Load::Idle);
                 self.adopt(domid);
                 self.listen(domid, machine, store);
             }

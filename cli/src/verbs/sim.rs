@@ -29,9 +29,12 @@ pub(crate) struct SimArgs {
     /// The folder of its sockets; it is made where it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// The release of Xen that it behaves as: 3.4, 4.1 or 4.4
+    /// The release of Xen that it behaves as: 3.4, 4.1, 4.4 or 4.17
     #[arg(long, value_name = "RELEASE", default_value = "3.4")]
     xen: String,
+    /// Its toolstack, where another one than usual is wanted: xend, xl or none
+    #[arg(long, value_name = "TOOLSTACK")]
+    toolstack: Option<String>,
     /// Its memory: KiB, or with M or G behind it
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
@@ -47,7 +50,7 @@ pub(crate) struct SimArgs {
     /// How long a guest takes to shut down, ms
     #[arg(long, value_name = "MS")]
     shutdown: Option<String>,
-    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend; fail, hang, rubbish, close
+    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend, xl; fail, hang, rubbish, close, and for xl half, stuck
     #[arg(long, value_name = "FAULTS")]
     fault: Option<String>,
 }
@@ -57,6 +60,7 @@ impl SimArgs {
     fn config(&self) -> xenith::Result<SimConfig> {
         let options = [
             ("xen", Some(&self.xen)),
+            ("toolstack", self.toolstack.as_ref()),
             ("memory", self.memory.as_ref()),
             ("cpus", self.cpus.as_ref()),
             ("domains", self.domains.as_ref()),

@@ -17,6 +17,9 @@ const USUAL_MEMORY_KIB: u64 = 32 << 10;
 /// How much more than its memory libxl lets a guest have, KiB.
 const SLACK_KIB: u64 = 1024;
 
+/// A configuration without a name.
+const NAMELESS: &str = "Domain name must be specified.\n";
+
 /// Nothing is there of what has a path below this; of every other path it is taken for granted that it is: the embedded host opens no files.
 pub(super) const NOWHERE: &str = "/nonexistent/";
 
@@ -158,6 +161,7 @@ fn configuration(text: &str, assignments: &[String], file: &str) -> Result<Guest
         whole.push_str(assignment);
     }
     let mut guest = from_xl(&whole).map_err(|error| match &error.place {
+        _ if error.message.contains("'name' is missing") => NAMELESS.to_owned(),
         Some(place) => {
             let near = near(&whole, place.line, place.column);
             format!(
@@ -168,7 +172,7 @@ fn configuration(text: &str, assignments: &[String], file: &str) -> Result<Guest
         None => format!("{}\n", error.message),
     })?;
     if guest.name.is_empty() {
-        return Err("Domain name must be specified.\n".into());
+        return Err(NAMELESS.into());
     }
     if guest.os.kind == GuestType::Pv && guest.os.kernel.is_none() && guest.os.bootloader.is_none() {
         return Err("Neither kernel nor bootloader specified\n".into());
