@@ -41,7 +41,7 @@ struct Said<'a> {
 }
 
 /// A disk, and the options that have no place in the model. `at` is where the string begins.
-pub(super) fn read(spec: &str, at: usize) -> Result<(Disk, Vec<&str>)> {
+pub(super) fn read(spec: &str, at: usize) -> Result<(Disk, Vec<String>)> {
     let mut said = Said::default();
     let mut others = Vec::new();
     let mut rest = spec.trim_start_matches([' ', '\t']);
@@ -56,9 +56,10 @@ pub(super) fn read(spec: &str, at: usize) -> Result<(Disk, Vec<&str>)> {
             break;
         }
         match option(word) {
-            Some((key, value)) => named(&mut said, key, value, at, &mut others)?,
+            Some((key, _)) if OPTIONS.contains(&key) => others.push(word.to_owned()),
+            Some((key, value)) => named(&mut said, key, value, at)?,
             None if word == "cdrom" => said.is_cdrom = true,
-            None if FLAGS.contains(&word) => others.push(word),
+            None if FLAGS.contains(&word) => others.push(word.to_owned()),
             None => positional(&mut said, word, at, &mut others)?,
         }
         rest = tail.trim_start_matches([' ', '\t']);
@@ -74,13 +75,7 @@ fn option(word: &str) -> Option<(&str, &str)> {
     is_key.then_some((key, value))
 }
 
-fn named<'a>(
-    said: &mut Said<'a>,
-    key: &'a str,
-    value: &'a str,
-    at: usize,
-    others: &mut Vec<&'a str>,
-) -> Result<()> {
+fn named<'a>(said: &mut Said<'a>, key: &str, value: &'a str, at: usize) -> Result<()> {
     match key {
         "format" => set(&mut said.format, key, value, at),
         "vdev" => set(&mut said.vdev, key, value, at),
@@ -94,10 +89,6 @@ fn named<'a>(
             "disk" | "" => Ok(()),
             _ => fault(at, format!("disk: devtype={} is not known; expected cdrom or disk", shown(value))),
         },
-        _ if OPTIONS.contains(&key) => {
-            others.push(key);
-            Ok(())
-        }
         _ => fault(at, format!("disk: '{}' is no option of a disk", shown(key))),
     }
 }
@@ -110,14 +101,14 @@ fn set<'a>(place: &mut Option<&'a str>, key: &str, value: &'a str, at: usize) ->
 }
 
 /// The target, the format, the name in the guest, the access, in this order.
-fn positional<'a>(said: &mut Said<'a>, word: &'a str, at: usize, others: &mut Vec<&'a str>) -> Result<()> {
+fn positional<'a>(said: &mut Said<'a>, word: &'a str, at: usize, others: &mut Vec<String>) -> Result<()> {
     let mut word = word;
     if said.target.is_none() {
         while let Some((prefix, path)) = word.split_once(':') {
             if FORMATS.contains(&prefix) && prefix != "qed" {
                 said.format = Some(prefix);
             } else if SCRIPTS.contains(&prefix) {
-                others.push("script");
+                others.push(format!("script=block-{prefix}"));
             } else if !SERVERS.contains(&prefix) {
                 if path.starts_with('/')
                     && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -325,8 +316,8 @@ mod tests {
             ("/p,raw,hda:disk,w", "/p raw hda w"),
             ("/p,raw,hda,w,backendtype=phy,", "/p raw hda w phy"),
             ("/p,raw,hda,w,backendtype=qdisk,discard", "/p raw hda w qemu +discard"),
-            ("/p,raw,hda,w,backend=dom1,script=block-nbd", "/p raw hda w +backend +script"),
-            ("iscsi:foo,xvda,w", "/dev/foo - xvda w +script"),
+            ("/p,raw,hda,w,backend=dom1,script=block-nbd", "/p raw hda w +backend=dom1 +script=block-nbd"),
+            ("iscsi:foo,xvda,w", "/dev/foo - xvda w +script=block-iscsi"),
             ("vdev=xvda,target=/a,b=c d ", "/a,b=c d  - xvda w"),
             ("access=rw,vdev=xvda,format=qcow2,/p", "/p qcow2 xvda w"),
             (",,xvda,,target=/p", "/p - xvda w"),

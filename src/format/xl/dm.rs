@@ -9,7 +9,8 @@ use crate::format::error::shown;
 use crate::model::Guest;
 use crate::model::guest::{CharDevice, Disk, DiskDevice, DiskKind};
 
-const KEY: &str = "device_model_args_hvm";
+/// The key of the arguments.
+pub(super) const KEY: &str = "device_model_args_hvm";
 const NAMES: [&str; 2] = ["fda", "fdb"];
 
 pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
@@ -46,6 +47,21 @@ pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The arguments that are none of the guest's.
+pub(super) fn foreign(arguments: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut rest = arguments;
+    while let [word, tail @ ..] = rest {
+        rest = tail;
+        match (word.as_str(), tail) {
+            ("-parallel" | "-fda" | "-fdb", [_, tail @ ..]) => rest = tail,
+            ("-drive", [drive, tail @ ..]) if read_drive(drive).is_some() => rest = tail,
+            _ => out.push(word.clone()),
+        }
+    }
+    out
 }
 
 fn floppy(target: &str, path: &str, readonly: bool) -> Disk {

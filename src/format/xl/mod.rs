@@ -9,7 +9,8 @@
 //! where nothing of meaning is lost:
 //! - title and description, which the caller keeps elsewhere; the instruction set and machine type, which are the host's own;
 //! - features of a PV guest, a kernel beside a bootloader (which brings its own), `shareable` of a read-only disk: they have no effect;
-//! - the host's device of an `ethernet` interface, which its script finds by itself;
+//! - the host's device of an `ethernet` interface, which its script finds by itself, and whether an interface without a bridge is of type
+//!   `bridge` or `ethernet`: its script decides;
 //! - the drivers `file`, `tap` and `tap2` of xend's time: xl chooses who serves the disk;
 //! - the firmware and device model of xend's packages: they mean the usual ones, which xl finds; likewise `/usr/bin/pygrub` is written `pygrub`;
 //! - an empty floppy drive, which an HVM guest has anyway.
@@ -18,6 +19,7 @@
 
 mod disk;
 mod dm;
+mod edit;
 mod read;
 mod screen;
 mod settings;
@@ -26,7 +28,9 @@ mod vif;
 mod write;
 
 use super::{Place, SyntaxError};
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
+#[cfg(doc)]
+use crate::error::Status;
 use crate::model::Guest;
 use settings::Settings;
 use syntax::Fault;
@@ -82,9 +86,12 @@ pub fn to_xl(guest: &Guest) -> Result<String> {
     write::text(&write::items(guest)?.0)
 }
 
-/// `old` with what `guest` says: keys that this module writes are changed, added or removed; comments, order and unknown keys stay.
-pub fn update(_old: &str, _guest: &Guest) -> Result<String> {
-    Err(not_yet())
+/// `old` with what `guest` says: only statements whose meaning changes are changed, added or removed. Comments, order, unknown keys and
+/// unknown options of disks and interfaces stay, and a text that says the same already is left as it is, byte for byte.
+///
+/// Errors: those of [`read`] for `old`, those of [`to_xl`] for `guest`.
+pub fn update(old: &str, guest: &Guest) -> Result<String> {
+    edit::update(old, guest)
 }
 
 /// The assignments that give a started guest what its file leaves open, each `key=value` in xl's language: `vif` where a MAC address
@@ -98,10 +105,6 @@ pub fn overrides(file: &Guest, filled_in: &Guest) -> Result<Vec<String>> {
     of_interfaces
         .map(|item| Ok(format!("{}={}", item.key, write::value_text(item.key, &item.value)?)))
         .collect()
-}
-
-fn not_yet() -> Error {
-    Error::new(Status::NotSupported, "xl's language is being built")
 }
 
 fn syntax_error(text: &str, fault: Fault) -> SyntaxError {
@@ -130,3 +133,6 @@ fn placed(text: &str, mut others: Vec<(String, usize)>) -> Vec<Other> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -324,12 +324,17 @@ fn lifecycle(settings: &mut Settings, key: &str, action: &mut Lifecycle) -> Resu
     Ok(())
 }
 
+/// `backend` of `backend=dom1`.
+fn option_name(word: &str) -> String {
+    shown(word.split('=').next().unwrap_or(word))
+}
+
 fn disks(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     let mut targets = BTreeSet::new();
     for (spec, at) in settings.list("disk")? {
         let (disk, others) = disk::read(&spec, at)?;
         for other in others {
-            settings.leave(&format!("disk ({})", shown(other)), at);
+            settings.leave(&format!("disk ({})", option_name(&other)), at);
         }
         if !targets.insert(disk.target.clone()) {
             return fault(at, format!("disk: the name {} is taken by another disk", shown(&disk.target)));
@@ -344,7 +349,7 @@ fn interfaces(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     for (spec, at) in settings.list("vif")? {
         let (interface, others) = vif::read(&spec, is_hvm, at)?;
         for other in others {
-            settings.leave(&format!("vif ({})", shown(other)), at);
+            settings.leave(&format!("vif ({})", option_name(other)), at);
         }
         guest.interfaces.push(interface);
     }
@@ -385,7 +390,7 @@ fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         let place = words.next().unwrap_or_default();
         let place = place.strip_prefix("bdf=").unwrap_or(place);
         let (place, slot) = place.split_once('@').unwrap_or((place, ""));
-        if place.ends_with(".*") {
+        if is_whole_device(&spec) {
             settings.leave("pci (all functions of a device)", at);
             continue;
         }
@@ -412,6 +417,11 @@ fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         guest.pci_devices.push(device);
     }
     Ok(())
+}
+
+/// Whether a string of `pci` means all functions of a device.
+pub(super) fn is_whole_device(spec: &str) -> bool {
+    spec.split([',', '@']).next().is_some_and(|place| place.trim().ends_with(".*"))
 }
 
 fn pci_address(place: &str) -> Option<PciAddress> {

@@ -55,7 +55,7 @@ pub(super) fn read(spec: &str, is_hvm: bool, at: usize) -> Result<(Interface, Ve
                     );
                 }
             },
-            _ => others.push(key),
+            _ => others.push(word),
         }
     }
     let is_bridge = bridge.is_some() || interface.script.as_ref().is_some_and(|path| path.contains("bridge"));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(vif.ips.len(), 1);
         assert_eq!(vif.mac.unwrap().to_string(), "00:16:3e:01:02:03");
         assert_eq!(vif.kind, InterfaceKind::Ethernet(None));
-        assert_eq!(others, ["backend", "gatewaydev"]);
+        assert_eq!(others, ["backend=net", "gatewaydev=eth0"]);
         let (vif, _) = read("bridge=xenbr0, type=ioemu, model=e1000, rate=1MB/s@20ms", true, 0).unwrap();
         assert_eq!((vif.model.as_deref(), vif.rate_kib), (Some("e1000"), Some(1024)));
         let (vif, _) = read("", true, 0).unwrap();
