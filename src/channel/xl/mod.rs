@@ -128,20 +128,14 @@ impl Xl {
 
     /// Saves a life into a file, and ends it. The file is xl's own format; it holds the guest's memory, and only its owner can read it.
     ///
-    /// When this fails, the life goes on, and a file that was not there before is taken away again. But xl's monitor may be gone: it
-    /// takes the suspended guest for saved (4.17, disk full), so the caller looks whether there is one and sets it up again. A
-    /// deadline that passes is worse: the guest may have been stopped already for the last part, and xl cannot set it going again
-    /// once it was ended.
+    /// When this fails, the life goes on. But xl's monitor may be gone: it takes the suspended guest for saved (4.17, disk full), so
+    /// the caller looks whether there is one and sets it up again. A deadline that passes is worse: the guest may have been stopped
+    /// already for the last part, and xl cannot set it going again once it was ended. The file stays as it is: when xl was ended
+    /// late, the life may be over and the file be all that is left of it, so the caller looks before it removes anything.
     pub fn save(&self, domid: DomId, file: &Path, deadline: Deadline) -> Result<()> {
         let path = absolute(file)?;
-        let there_before = path.symlink_metadata().is_ok();
-        let args = ["save".into(), domid.to_string().into(), path.clone().into_os_string()];
-        self.run(&args, None, deadline).map(drop).inspect_err(|_| {
-            if !there_before {
-                // Half a state is of no use to anybody, and large.
-                let _ = std::fs::remove_file(&path);
-            }
-        })
+        let args = ["save".into(), domid.to_string().into(), path.into_os_string()];
+        self.run(&args, None, deadline).map(drop)
     }
 
     /// Begins a life from a saved one.
