@@ -518,7 +518,8 @@ fn what_a_killed_server_left_behind_is_replaced() {
     let scratch = Scratch::new("stale");
     drop(serve(config(&[]), &scratch.0).unwrap());
     // As a kill leaves it: a description, and sockets that nobody listens at.
-    std::fs::write(scratch.0.join("host"), "xenith-sim 2\nxen 3.4\ntoolstack xend\nname xenith-sim\npid 1\n").unwrap();
+    std::fs::write(scratch.0.join("host"), "xenith-sim 2\nxen 3.4\ntoolstack xend\nname xenith-sim\npid 1\n")
+        .unwrap();
     for name in ["hypercall.sock", "xenstored.sock", "xend.sock", "xl.sock"] {
         drop(std::os::unix::net::UnixListener::bind(scratch.0.join(name)).unwrap());
     }
