@@ -115,7 +115,7 @@ pub(super) fn undefine(store: &Store, uuid: Uuid, deadline: Deadline) -> Result<
     }
     sync(&row.entry.path)?;
     warn(store, "start with the host", autostart::remove(&links));
-    warn(store, "sidecar", remove(&folder.join(names::sidecar(&row.file_name))));
+    remove_lone_sidecars(store, uuid);
     store.scan().map(drop)
 }
 
@@ -264,9 +264,7 @@ impl Plan {
     /// What is left to remove after the domain is what it was to be.
     fn tidy(&self, store: &Store, old: Option<&Row>, uuid: Uuid, links: &[PathBuf]) {
         let folder = &store.folder;
-        if self.renames() {
-            warn(store, "sidecar", remove(&folder.join(names::sidecar(&self.old_name))));
-        }
+        remove_lone_sidecars(store, uuid);
         // Other names of the file that the new one did not replace still hold the old text.
         for alias in old.map(|row| row.aliases.as_slice()).unwrap_or_default() {
             let path = folder.join(alias);
@@ -410,6 +408,23 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     match copied {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
+    }
+}
+
+/// Removes the domain's sidecars that have no file: what a new name, the end of a domain, or a writer that was killed then leaves. Those of other
+/// domains stay, since somebody may have moved their files away for a while.
+fn remove_lone_sidecars(store: &Store, uuid: Uuid) {
+    let Ok(entries) = std::fs::read_dir(&store.folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let Some(base) = name.and_then(names::of_sidecar) else { continue };
+        let is_alone = std::fs::symlink_metadata(store.folder.join(base))
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        let text = is_alone.then(|| file::read(&path, MAX_FILE).ok()).flatten();
+        let text = text.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        if text.is_some_and(|text| Sidecar::read(&text).is_ok_and(|sidecar| sidecar.uuid == uuid)) {
+            warn(store, "sidecar", remove(&path));
+        }
     }
 }
 
