@@ -210,10 +210,6 @@ static void the_report(xenith_connect *conn)
     REFUSED("report", xenith_report_get_problem(NULL, 0, &text, ERR));
     CHECK(xenith_report_get_host(NULL, &text, NULL) == XENITH_ERR_INVALID_ARG);
 
-    /* Hosts that cannot report yet. */
-    if (xenith_connect_get_report(conn, 0, &report, NULL) == XENITH_ERR_NOT_SUPPORTED)
-        return;
-    xenith_report_free(report);
     GOOD(xenith_connect_get_report(conn, 0, &report, ERR));
     REFUSED("out", xenith_report_get_host(report, NULL, ERR));
     REFUSED("status", xenith_report_get_failure(report, NULL, &other, &text, ERR));

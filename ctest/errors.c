@@ -81,14 +81,31 @@ static void a_road_can_be_left_out(void)
     options.without_roads = 1u << XENITH_ROAD_XEND;
     GOOD(xenith_connect_open(SIM_XEND, &options, sizeof options, 0, &conn, ERR));
     BAD(XENITH_ERR_NOT_SUPPORTED, "xend",
-        xenith_domain_define_xml(conn, guest_xml(xml, sizeof xml, "without"), 0, &dom, ERR));
+        xenith_domain_create_xml(conn, guest_xml(xml, sizeof xml, "without"), 0, &dom, ERR));
     xenith_connect_unref(conn);
+}
+
+static void a_host_that_cannot_be_reached_is_reported_on(void)
+{
+    xenith_report *report = NULL;
+    const char *words = NULL;
+    uint32_t status = 77, road = 78;
+    GOOD(xenith_report_open("xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xs&xend=/nonexistent/xend", NULL,
+                            0, 0, &report, ERR));
+    GOOD(xenith_report_get_failure(report, &status, &road, &words, ERR));
+    CHECK(status == XENITH_ERR_NO_CONNECT && road == XENITH_ROAD_HYPERCALL);
+    CHECK(strstr(words, "/nonexistent/privcmd") != NULL);
+    CHECK(xenith_report_route_count(report) == 0 && xenith_report_road_count(report) > 0);
+    GOOD(xenith_report_get_road(report, 0, &road, &status, NULL, &words, ERR));
+    CHECK(road == XENITH_ROAD_HYPERCALL && status == 0 && strstr(words, "/nonexistent/privcmd") != NULL);
+    xenith_report_free(report);
 }
 
 int main(void)
 {
     an_error_says_what_why_and_where();
     an_error_of_no_road_says_so();
+    a_host_that_cannot_be_reached_is_reported_on();
     remote_hosts_are_not_in_this_version();
     the_log_hears_as_much_as_was_asked_for();
     a_road_can_be_left_out();

@@ -1,4 +1,6 @@
 /* The whole life of the guest in argv[1] on the embedded host, every answer checked. */
+#include <unistd.h>
+
 #include "check.h"
 
 static xenith_connect *conn;
@@ -32,6 +34,22 @@ static uint32_t state_of(xenith_domain *dom, uint32_t *reason)
     uint32_t state = UINT32_MAX;
     GOOD(xenith_domain_get_state(dom, 0, &state, reason, ERR));
     return state;
+}
+
+static int has_monitor(xenith_domain *dom)
+{
+    uint32_t there = 2;
+    GOOD(xenith_domain_has_monitor(dom, 0, &there, ERR));
+    CHECK(there <= 1);
+    return (int)there;
+}
+
+static int starts_with_host(xenith_domain *dom)
+{
+    uint32_t autostart = 2;
+    GOOD(xenith_domain_get_autostart(dom, 0, &autostart, ERR));
+    CHECK(autostart <= 1);
+    return (int)autostart;
 }
 
 static int is_up(uint32_t state)
@@ -159,6 +177,14 @@ int main(int argc, char **argv)
     CHECK(memcmp(uuid, uuid_again, 16) == 0);
     xenith_domain_unref(same);
 
+    /* Whether it starts with the host. */
+    CHECK(!starts_with_host(dom));
+    GOOD(xenith_domain_set_autostart(dom, 1, 0, ERR));
+    GOOD(xenith_domain_set_autostart(dom, 1, 0, ERR));
+    CHECK(starts_with_host(dom));
+    GOOD(xenith_domain_set_autostart(dom, 0, 0, ERR));
+    CHECK(!starts_with_host(dom));
+
     /* Start: a life with an id. */
     GOOD(xenith_domain_create(dom, 0, ERR));
     BAD(XENITH_ERR_INVALID_STATE, "", xenith_domain_create(dom, 0, ERR));
@@ -197,6 +223,12 @@ int main(int argc, char **argv)
         xenith_domain_unref(next);
     }
 
+    /* What happens when this life ends: xl leaves a process for it, xend does it itself. */
+    if (xend)
+        BAD(XENITH_ERR_NOT_SUPPORTED, "xend", xenith_domain_has_monitor(dom, 0, &state, ERR));
+    else
+        CHECK(has_monitor(dom));
+
     /* Processor time is used up. */
     {
         uint64_t before = info.cpu_time_ns;
@@ -214,6 +246,30 @@ int main(int argc, char **argv)
     CHECK(state == XENITH_STATE_PAUSED && reason == XENITH_REASON_PAUSED_BY_TOOLSTACK);
     GOOD(xenith_domain_resume(dom, 0, ERR));
     CHECK(is_up(state_of(dom, NULL)));
+
+    /* Save ends the life, restore begins the next one. */
+    if (!xend) {
+        char file[] = "/tmp/xenith-story-XXXXXX";
+        int descriptor = mkstemp(file);
+        CHECK(descriptor >= 0 && close(descriptor) == 0);
+        BAD(XENITH_ERR_INVALID_CONFIG, file, xenith_domain_restore(conn, file, 0, &next, ERR));
+        GOOD(xenith_domain_save(dom, file, 0, ERR));
+        CHECK(!is_active(dom) && is_persistent(dom));
+        GOOD(xenith_domain_restore(conn, file, XENITH_CREATE_PAUSED, &next, ERR));
+        GOOD(xenith_domain_get_uuid(next, 0, uuid_again, ERR));
+        CHECK(memcmp(uuid, uuid_again, 16) == 0 && id_of(next) != id);
+        CHECK(state_of(next, NULL) == XENITH_STATE_PAUSED && has_monitor(next));
+        BAD(XENITH_ERR_EXISTS, "", xenith_domain_restore(conn, file, 0, &same, ERR));
+        CHECK(remove(file) == 0);
+        BAD(XENITH_ERR_NOT_FOUND, file, xenith_domain_restore(conn, file, 0, &same, ERR));
+        GOOD(xenith_domain_resume(next, 0, ERR));
+        id = id_of(next);
+        xenith_domain_unref(dom);
+        dom = next;
+        GOOD(xenith_domain_lookup_by_id(conn, id, 0, &next, ERR));
+        xenith_domain_unref(same);
+        same = next;
+    }
 
     /* Reboot: another life of the same domain. Acts through the old handle are refused, reads follow. */
     GOOD(xenith_domain_reboot(dom, 0, ERR));
@@ -262,6 +318,34 @@ int main(int argc, char **argv)
     CHECK(is_up(state_of(dom, NULL)));
     GOOD(xenith_domain_destroy(dom, 0, ERR));
     BAD(XENITH_ERR_NOT_FOUND, name, xenith_domain_lookup_by_name(conn, name, 0, &same, ERR));
+
+    /* The report: every road once, and who starts domains here. */
+    {
+        xenith_report *report = NULL;
+        uint32_t road, found, active, inactive, starter = XENITH_ROAD_NONE;
+        const char *words = NULL;
+        size_t i;
+        GOOD(xenith_connect_get_report(conn, 0, &report, ERR));
+        GOOD(xenith_report_get_host(report, &words, ERR));
+        CHECK(strlen(words) > 0);
+        GOOD(xenith_report_get_failure(report, &state, NULL, &words, ERR));
+        CHECK(state == XENITH_OK && words == NULL);
+        for (i = 0; i < xenith_report_road_count(report); i++) {
+            GOOD(xenith_report_get_road(report, i, &road, &found, NULL, &words, ERR));
+            CHECK(road == i + 1 && strlen(words) > 0);
+            if (road == XENITH_ROAD_XEND || road == XENITH_ROAD_XL)
+                CHECK(found == (xend ? road == XENITH_ROAD_XEND : road == XENITH_ROAD_XL));
+        }
+        CHECK(i == XENITH_ROAD_REMOTE);
+        for (i = 0; i < xenith_report_route_count(report); i++) {
+            GOOD(xenith_report_get_route(report, i, &words, &active, &inactive, ERR));
+            if (strcmp(words, "start") == 0)
+                starter = inactive;
+        }
+        CHECK(starter == (uint32_t)(xend ? XENITH_ROAD_XEND : XENITH_ROAD_XL));
+        CHECK(xenith_report_problem_count(report) == 0);
+        xenith_report_free(report);
+    }
 
     /* A domain holds its connection open, and gives it back. */
     {

@@ -1272,10 +1272,11 @@ xenith_status xenith_domain_restore(struct xenith_connect *conn,
  *
  * @param dom    a domain
  * @param flags  0
- * @param out    receives 1 or 0; a transient domain is not started with the host
+ * @param out    receives 1 or 0
  * @param err    receives NULL or an error object; may be NULL
- * @return `XENITH_OK`; `XENITH_ERR_NOT_FOUND` when the domain is gone; `XENITH_ERR_NOT_SUPPORTED`
- *         where the host has no such thing; `XENITH_ERR_CLOSED` after fork; the road's errors
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_STATE` for a transient domain; `XENITH_ERR_NOT_FOUND`
+ *         when the domain is gone; `XENITH_ERR_NOT_SUPPORTED` where the host has no such thing;
+ *         `XENITH_ERR_CLOSED` after fork; the road's errors
  */
 xenith_status xenith_domain_get_autostart(struct xenith_domain *dom,
                                           uint64_t flags,

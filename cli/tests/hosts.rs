@@ -48,3 +48,36 @@ fn a_host_that_nobody_serves_is_named() {
     let message = run(["-c", &uri, "list"]).bad(4);
     assert!(message.contains(folder.0.to_str().unwrap()), "{message}");
 }
+
+#[test]
+fn the_doctor_tells_of_hosts_that_can_be_managed_looked_at_and_not_reached() {
+    let unreachable =
+        "xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xenstored&xend=/nonexistent/xend";
+    let said = run(["-c", unreachable, "doctor"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(4), ""));
+    assert!(
+        said.out.contains("No connection can be opened") && said.out.contains("/nonexistent/privcmd"),
+        "{said:?}"
+    );
+    let report = common::json(&run(["-c", unreachable, "doctor", "--json"]).out);
+    assert_eq!(
+        (&report["failure"]["status"], &report["routes"]),
+        (&"no_connect".into(), &serde_json::json!([]))
+    );
+
+    for (uri, code, road) in [
+        ("xen+sim:///?xen=4.17", 0, "xl"),
+        ("xen+sim:///?xen=3.4", 0, "xend"),
+        ("xen+sim:///?xen=4.17&toolstack=none", 7, "none"),
+    ] {
+        let said = run(["--json", "-c", uri, "doctor"]);
+        assert_eq!((said.code, said.err.as_str()), (Some(code), ""), "{uri}");
+        let report = common::json(&said.out);
+        assert!(report["failure"].is_null());
+        for word in ["xl", "xend"] {
+            let row = report["roads"].as_array().unwrap().iter().find(|row| row["road"] == word).unwrap();
+            assert_eq!(row["found"], word == road, "{uri}: {row}");
+        }
+    }
+    run(["-c", "qemu:///system", "doctor"]).bad(2);
+}

@@ -42,8 +42,8 @@ fn rows(table: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// Hosts with the xl toolstack, which the embedded host is when nothing is said, and with xend.
-const AGES: [Option<&str>; 2] = [None, Some("3.4")];
+/// Hosts with the xl toolstack, with xend, and what the embedded host is when nothing is said.
+const AGES: [Option<&str>; 3] = [Some("4.17"), Some("3.4"), None];
 
 #[test]
 fn a_guest_is_defined_started_looked_at_stopped_and_forgotten() {
@@ -85,7 +85,8 @@ fn a_day(sim: &Sim) {
     assert_eq!(line("UUID:"), UUID);
     assert_eq!(line("OS Type:"), "linux");
     assert_eq!(line("CPU(s):"), "2");
-    assert_eq!(line("Max memory:"), "131072 KiB");
+    // xl gives each guest 1 MiB more than it asks for.
+    assert!(["131072 KiB", "132096 KiB"].contains(&line("Max memory:").as_str()), "{info}");
     assert_eq!(line("Persistent:"), "yes");
 
     let xml = sim.run(["dumpxml", "web1"]).good();
@@ -221,9 +222,63 @@ fn a_served_host_is_served_once_and_ends_well_when_interrupted() {
                 .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".sock"))
                 .count()
         };
-        assert_eq!(sockets(), 3);
+        assert!(sockets() >= 3);
         let (status, _folder) = sim.interrupt(signal);
         assert_eq!(status, Some(0), "{signal}");
         assert_eq!(sockets(), 0, "a host that has ended leaves nothing to join");
     }
+}
+
+#[test]
+fn a_guest_is_saved_restored_and_started_with_the_host() {
+    let sim = Sim::of_age("lives", Some("4.17"));
+    let folder = Folder::new("lives-files");
+    let file = folder.0.join("saved").to_str().unwrap().to_owned();
+    sim.run_with_input(["define", "-"], &guest("web6", UUID)).good();
+    let line = |info: &str, key: &str| {
+        info.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
+    };
+    assert_eq!(sim.run(["autostart", "web6"]).good(), "Domain 'web6' marked as autostarted\n");
+    assert_eq!(line(&sim.run(["dominfo", "web6"]).good(), "Autostart:").unwrap(), "enable");
+    assert_eq!(sim.json(["autostart", "--disable", "web6"])["autostart"], false);
+    assert_eq!(sim.json(["dominfo", "web6"])["autostart"], false);
+
+    assert_eq!(sim.run(["start", "--paused", "web6"]).good(), "Domain 'web6' started\n");
+    assert_eq!(line(&sim.run(["dominfo", "web6"]).good(), "Monitor:").unwrap(), "running");
+    assert_eq!(sim.json(["domstate", "web6"])["monitor"], true);
+    assert!(sim.run(["monitor", "web6"]).bad(5).contains("has a monitor already"));
+    sim.run(["resume", "web6"]).good();
+    let before = sim.json(["domid", "web6"])["id"].clone();
+
+    assert_eq!(sim.run(["save", "web6", &file]).good(), format!("Domain 'web6' saved to {file}\n"));
+    assert_eq!(sim.run(["domstate", "web6"]).good(), "shut off\n");
+    let restored = sim.json(["restore", "--paused", &file]);
+    assert_eq!((&restored["action"], &restored["file"]), (&"restore".into(), &file.as_str().into()));
+    assert_ne!(restored["id"], before);
+    assert_eq!(sim.run(["domstate", "web6"]).good(), "paused\n");
+    sim.run(["restore", &file]).bad(5);
+    sim.run(["restore", "/nonexistent/saved"]).bad(3);
+
+    assert_eq!(sim.run(["undefine", "web6"]).good(), "Domain 'web6' has been undefined\n");
+    let info = sim.run(["dominfo", "web6"]).good();
+    assert_eq!(line(&info, "Persistent:").unwrap(), "no");
+    assert_eq!(line(&info, "Autostart:").unwrap(), "disable");
+    sim.run(["destroy", "web6"]).good();
+    sim.run(["dominfo", "web6"]).bad(3);
+}
+
+#[test]
+fn a_broken_domain_file_is_seen_and_hides_nothing() {
+    let sim = Sim::of_age("broken", Some("4.17"));
+    sim.run_with_input(["define", "-"], &guest("web7", UUID)).good();
+    std::fs::write(sim.dir().join("etc-xen/bad.cfg"), "name = 'bad'\nmemory = [\n").unwrap();
+    let said = sim.run(["list", "--all", "--name"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "Domain-0\nweb7\n"));
+    assert!(said.err.starts_with("warning: ") && said.err.contains("bad.cfg"), "{said:?}");
+    assert_eq!(said.err.matches("bad.cfg").count(), 1, "{said:?}");
+    let report = sim.run(["doctor"]);
+    assert_eq!((report.code, report.err.as_str()), (Some(0), ""));
+    assert!(report.out.contains("Problems:\n - ") && report.out.contains("bad.cfg"), "{}", report.out);
+    assert!(sim.run(["dumpxml", "bad"]).bad(1).contains("bad.cfg"));
+    assert_eq!(sim.run(["domstate", "web7"]).good(), "shut off\n");
 }

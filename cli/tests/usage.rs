@@ -83,6 +83,7 @@ fn a_wrong_command_line_is_status_2_and_says_what_is_wrong() {
         (&["sim"], "--dir"),
         (&["sim", "--dir", "/nonexistent/x", "--xen", "2.0"], "2.0"),
         (&["sim", "--dir", "/nonexistent/x", "--cpus", "many"], "cpus"),
+        (&["sim", "--dir", "/nonexistent/x", "--toolstack", "xm"], "toolstack"),
     ] {
         let message = run(args).bad(2);
         assert!(message.starts_with("error: ") && message.contains(word), "{args:?}: {message}");

@@ -72,8 +72,13 @@ def served() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def host() -> Iterator[xenith.Connection]:
-    """An embedded host of this test's own."""
-    with xenith.open("xen+sim:///") as connection:
+@pytest.fixture(params=["xen=4.17", "xen=3.4"])
+def host(request: pytest.FixtureRequest) -> Iterator[xenith.Connection]:
+    """An embedded host of this test's own: one with the xl toolstack, and one with xend."""
+    with xenith.open(f"xen+sim:///?{request.param}") as connection:
         yield connection
+
+
+def has_xend(host: xenith.Connection) -> bool:
+    """Whether an embedded host has xend; the younger ones have xl."""
+    return host.version < (4, 5, 0)

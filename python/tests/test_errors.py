@@ -128,3 +128,14 @@ def test_paths_that_are_none_are_refused(host: xenith.Connection) -> None:
             domain.save(wrong)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             host.restore(wrong)  # type: ignore[arg-type]
+
+
+def test_a_host_that_cannot_be_reached_is_reported_on() -> None:
+    report = xenith.doctor("xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xs&xend=/nonexistent/xend")
+    assert isinstance(report.failure, xenith.NoConnectError) and report.failure.road is Road.HYPERCALL
+    assert report.routes == () and report.roads[0].road is Road.HYPERCALL
+    assert not report.roads[0].found and "/nonexistent/privcmd" in report.roads[0].detail
+    with pytest.raises(xenith.InvalidUriError):
+        xenith.doctor("qemu:///system")
+    with pytest.raises(xenith.InvalidArgError):
+        xenith.doctor("xen+sim:///", timeout=-1)

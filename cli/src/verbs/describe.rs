@@ -43,7 +43,8 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
         None => if_told(domain.os_type())?,
     };
     let persistent = if_told(domain.is_persistent())?;
-    let autostart = if_told(domain.autostart())?;
+    // A transient domain cannot be; asking is an error.
+    let autostart = if persistent == Some(false) { Some(false) } else { if_told(domain.autostart())? };
     let monitor = monitor_of(&domain, info.domid)?;
 
     let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "-".into());

@@ -48,7 +48,10 @@ fn exit(report: &HostReport) -> Option<Exit> {
 fn text(report: &HostReport) -> String {
     let mut text = format!("Host: {}\n", visible(&report.host));
     if let Some(failure) = &report.failure {
-        text.push_str(&format!("No connection can be opened: {}\n", visible(&failure.to_string())));
+        // The error of a host without a road says why of each road, and so does the table.
+        let told = report.roads.iter().any(|row| !row.found && failure.message.contains(&row.detail));
+        let why = if told { "the roads below say why".into() } else { visible(&failure.to_string()) };
+        text.push_str(&format!("No connection can be opened: {why}\n"));
     }
     let or_dash = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), visible);
     text.push('\n');
@@ -72,11 +75,12 @@ fn text(report: &HostReport) -> String {
             report.routes.iter().map(|row| [row.operation.to_owned(), road(row.active), road(row.inactive)]),
         ));
     }
-    text.push('\n');
     if report.problems.is_empty() {
-        text.push_str("No problems found.\n");
+        if report.failure.is_none() {
+            text.push_str("\nNo problems found.\n");
+        }
     } else {
-        text.push_str("Problems:\n");
+        text.push_str("\nProblems:\n");
         for problem in &report.problems {
             text.push_str(&format!(" - {}\n", visible(problem)));
         }
@@ -190,7 +194,17 @@ mod tests {
              Problems:\n - /etc/xen/bad.cfg:3:1: a\\u{1b}[2J\n"
         );
         let well = HostReport { problems: Vec::new(), ..report() };
-        assert!(text(&well).ends_with("\nNo problems found.\n"));
+        assert!(text(&well).ends_with("\n\nNo problems found.\n"));
+        let failed = |message: &str| {
+            let failure = Some(Error::new(Status::NoConnect, message).on(Road::Xend));
+            text(&HostReport { failure, ..well.clone() })
+        };
+        let said = failed("nobody listens at /var/lib/xend/xend-socket; so no road is open");
+        assert!(
+            said.contains("opened: the roads below say why\n") && !said.contains("No problems"),
+            "{said}"
+        );
+        assert!(failed("it is Tuesday").contains("opened: xend: it is Tuesday\n"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use processor time and shut down when asked. It runs nobody's code. Other proces
 there again when DIR is served again.";
 
 pub(crate) const JSON: &str = "\
-With --json: {\"uri\": TEXT, \"dir\": TEXT, \"xen\": TEXT}, once, when it can be joined.";
+With --json: {\"uri\": TEXT, \"dir\": TEXT, \"xen\": TEXT, \"toolstack\": TEXT}, once, when it can be joined.";
 
 /// What to serve, and where.
 #[derive(Debug, Args)]
@@ -30,10 +30,10 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
     /// The release of Xen that it behaves as: 3.4, 4.1, 4.4 or 4.17
-    #[arg(long, value_name = "RELEASE", default_value = "3.4")]
-    xen: String,
-    /// Its toolstack, where another one than usual is wanted: xend, xl or none
-    #[arg(long, value_name = "TOOLSTACK")]
+    #[arg(long, value_name = "RELEASE")]
+    xen: Option<String>,
+    /// Its toolstack: xend (up to 4.4), xl (4.17) or none
+    #[arg(long, value_name = "NAME")]
     toolstack: Option<String>,
     /// Its memory: KiB, or with M or G behind it
     #[arg(long, value_name = "SIZE")]
@@ -50,7 +50,7 @@ pub(crate) struct SimArgs {
     /// How long a guest takes to shut down, ms
     #[arg(long, value_name = "MS")]
     shutdown: Option<String>,
-    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend, xl; fail, hang, rubbish, close, and for xl half, stuck
+    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend; fail, hang, rubbish, close
     #[arg(long, value_name = "FAULTS")]
     fault: Option<String>,
 }
@@ -59,7 +59,7 @@ impl SimArgs {
     /// The options are those of the URI xen+sim:///?..., and so are their values and what is said of a bad one.
     fn config(&self) -> xenith::Result<SimConfig> {
         let options = [
-            ("xen", Some(&self.xen)),
+            ("xen", self.xen.as_ref()),
             ("toolstack", self.toolstack.as_ref()),
             ("memory", self.memory.as_ref()),
             ("cpus", self.cpus.as_ref()),
@@ -84,16 +84,17 @@ pub(crate) fn serve(args: &SimArgs, as_json: bool) -> Result<Answer, Failure> {
     // Before the host is there, so that an early signal ends it as tidily as a late one.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
+    let (release, tools) = (format!("{}.{}", config.release.major, config.release.minor), config.tools());
     let server = sim::serve(config, &args.dir)?;
     let dir = server.dir().to_string_lossy().into_owned();
     let uri = format!("xen+sim:///?dir={}", utf8_percent_encode(&dir, KEPT));
     Answer::new(
         format!(
-            "Serving an embedded Xen {} host in {}; join it with\n  xenith -c '{uri}' list\n",
-            args.xen,
+            "Serving an embedded Xen {release} host (toolstack: {}) in {}; join it with\n  xenith -c '{uri}' list\n",
+            tools.name(),
             visible(&dir)
         ),
-        json!({ "uri": uri, "dir": dir, "xen": args.xen }),
+        json!({ "uri": uri, "dir": dir, "xen": release, "toolstack": tools.name() }),
     )
     .print(as_json)?;
     // `forever` ends only when the signals are closed, which nobody does.
