@@ -48,6 +48,11 @@ fn bridged(bridge: Option<&str>, mac: Option<&str>) -> Interface {
     }
 }
 
+/// Nothing is said about where it leads.
+fn unconnected(mac: Option<&str>) -> Interface {
+    Interface { kind: InterfaceKind::Ethernet(None), ..bridged(None, mac) }
+}
+
 fn timer(name: &str, present: bool, mode: Option<&str>) -> Timer {
     Timer { name: name.into(), present: Some(present), mode: mode.map(str::to_owned) }
 }
@@ -102,9 +107,9 @@ fn all_that_a_pv_guest_can_say_is_read() {
                 rate_kib: Some(977),
                 ..bridged(Some("xenbr0"), Some("00:16:3e:01:02:03"))
             },
-            bridged(None, None),
+            unconnected(None),
             Interface { rate_kib: Some(1221), ..bridged(Some("br1"), None) },
-            bridged(None, Some("00:16:3e:aa:bb:cc")),
+            unconnected(Some("00:16:3e:aa:bb:cc")),
         ],
         graphics: vec![Graphics::Vnc {
             port: None,
@@ -160,7 +165,7 @@ fn all_that_an_hvm_guest_can_say_is_read() {
         interfaces: vec![
             Interface { model: Some("e1000".into()), ..bridged(Some("b"), Some("00:16:3e:00:00:01")) },
             Interface { model: Some("netfront".into()), ..bridged(Some("b"), None) },
-            bridged(None, None),
+            unconnected(None),
         ],
         serials: (0..).zip(sources).map(|(port, source)| CharDevice { port, source }).collect(),
         inputs: vec![usb(InputKind::Tablet), usb(InputKind::Mouse)],
@@ -174,7 +179,7 @@ fn all_that_an_hvm_guest_can_say_is_read() {
             Graphics::Sdl { display: Some(":1".into()), xauth: Some("/root/.X".into()) },
         ],
         sounds: vec!["es1370".into(), "sb16".into()],
-        videos: vec![Video { model: "vga".into(), vram_kib: Some(32768), heads: None }],
+        videos: vec![Video { model: "vga".into(), vram_kib: Some(32768), heads: Some(1) }],
         pci_devices: vec![pci(1, 0, 0, false)],
         on_reboot: Lifecycle::Restart,
         ..Guest::default()
@@ -213,7 +218,7 @@ fn the_other_recorded_guests_are_read() {
     );
     assert_eq!((small.graphics, small.inputs), (Vec::new(), vec![usb(InputKind::Tablet)]));
     assert_eq!(small.serials, [CharDevice { port: 0, source: CharSource::Pty }]);
-    assert_eq!(small.videos, [Video { model: "cirrus".into(), vram_kib: None, heads: None }]);
+    assert_eq!(small.videos, [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1) }]);
 
     let kernel = one("hvm-kernel.json");
     assert_eq!(kernel.os.loader, Some(Loader::rom("/usr/lib/xen/boot/hvmloader")));
@@ -255,8 +260,7 @@ fn lists_of_running_domains_are_read() {
     let [_, hvm, pv] = list.as_slice() else { panic!("{} domains", list.len()) };
     assert_eq!(hvm.guest.serials.len(), 2);
     assert_eq!(hvm.guest.disks[2].source, None);
-    // A running guest's card is told, chosen or not.
-    assert_eq!(hvm.guest.videos, [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: None }]);
+    assert_eq!(hvm.guest.videos, [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1) }]);
     assert_eq!(pv.guest.interfaces[0].vifname.as_deref(), Some("foo0"));
     assert_eq!(pv.guest.interfaces[1].mac.map(|mac| mac.to_string()).as_deref(), Some("00:16:3e:06:e8:8f"));
 }

@@ -84,7 +84,7 @@ fn interface(node: &Node<'_>, is_hvm: bool) -> Result<Interface> {
         }
     }
     let (bridge, script) = (node.text_at("bridge")?, node.text_at("script")?);
-    let is_bridge = bridge.is_some() || script.as_ref().is_none_or(|script| script.contains("bridge"));
+    let is_bridge = bridge.is_some() || script.as_ref().is_some_and(|script| script.contains("bridge"));
     // In a PV guest every card is netfront.
     let is_netfront = is_hvm && node.text_at("nictype")?.as_deref() == Some("vif");
     Ok(Interface {

@@ -5,8 +5,8 @@ use super::value::{Node, Result};
 use crate::format::chardev::from_words;
 use crate::format::error::shown;
 use crate::model::guest::{
-    BootDevice, CharDevice, ClockBasis, ClockOffset, CpuSet, Features, Graphics, Input, InputBus, InputKind,
-    Lifecycle, Loader, Timer, Vcpus, Video,
+    BootDevice, CharDevice, ClockBasis, ClockOffset, CpuSet, Features, Input, InputBus, InputKind, Lifecycle,
+    Loader, Timer, Vcpus, Video,
 };
 use crate::model::identity::check_name;
 use crate::model::{Guest, GuestType, Uuid};
@@ -15,6 +15,9 @@ use crate::model::{Guest, GuestType, Uuid};
 const DEFAULT_MEMORY_KIB: u64 = 32 << 10;
 /// More vcpus than any Xen has given a guest.
 const MAX_VCPUS: u32 = 4096;
+/// The memory of an HVM guest's card where nothing is said (xl.cfg(5), `videoram`), KiB.
+const CIRRUS_KIB: u32 = 8192;
+const VGA_KIB: u32 = 16384;
 /// Where distributions keep the UEFI firmware that libxl finds by itself.
 const OVMF: &str = "/usr/lib/xen/boot/ovmf.bin";
 
@@ -36,8 +39,10 @@ pub(super) fn guest(config: &Node<'_>) -> Result<Guest> {
     clock(&build, &mut guest)?;
     guest.features.hap = identity.flag_at("hap")?;
     guest.emulator = build.text_at("device_model")?;
-    if guest.is_hvm() {
-        hvm(&build, &own, &mut guest)?;
+    match guest.os.kind {
+        GuestType::Hvm => hvm(&build, &own, &mut guest)?,
+        GuestType::Pvh => guest.features.acpi = build.flag_at("acpi")?.unwrap_or(false),
+        GuestType::Pv => {}
     }
     devices::add(config, &mut guest)?;
     // libxl's own default is to destroy in each case.
@@ -241,12 +246,10 @@ fn hvm(build: &Node<'_>, own: &Node<'_>, guest: &mut Guest) -> Result<()> {
         Some("all") => guest.sounds = vec!["sb16".into(), "es1370".into()],
         Some(list) => guest.sounds.extend(list.split(',').map(|name| name.trim().to_owned())),
     }
-    guest.videos.extend(video(build, own)?);
     // A screen for VNC is libxl's default.
-    guest.graphics = devices::screens(own, own.text_at("keymap")?, true)?;
-    if own.flag_at("nographic")? == Some(true) {
-        guest.graphics.retain(|screen| matches!(screen, Graphics::Vnc { .. }));
-    }
+    let nographic = own.flag_at("nographic")?.unwrap_or(false);
+    guest.graphics = devices::screens(own, own.text_at("keymap")?, !nographic)?;
+    guest.videos.extend(video(build, own, !guest.graphics.is_empty())?);
     Ok(())
 }
 
@@ -262,22 +265,22 @@ fn texts(own: &Node<'_>, one: &'static str, list: &'static str) -> Result<Vec<St
     Ok(words)
 }
 
-/// None where nobody chose one. The memory is told for guests that run, chosen or not.
-fn video(build: &Node<'_>, own: &Node<'_>) -> Result<Option<Video>> {
+/// The card, where one is said or there is a screen for it; with the memory that libxl gives it where nothing is said.
+fn video(build: &Node<'_>, own: &Node<'_>, has_screen: bool) -> Result<Option<Video>> {
     let vram_kib = build.memory_at("video_memkb")?.filter(|kib| *kib != 0);
     let vram_kib = vram_kib.and_then(|kib| u32::try_from(kib).ok());
     let kind = match own.object_at("vga")? {
         Some(vga) => vga.text_at("kind")?,
         None => None,
     };
-    let model = match kind.as_deref() {
-        Some("std") => "vga",
+    let (model, usual) = match kind.as_deref() {
+        Some("std") => ("vga", Some(VGA_KIB)),
         Some("none") => return Ok(None),
-        Some("qxl") => "qxl",
-        None if vram_kib.is_none() => return Ok(None),
-        _ => "cirrus",
+        Some("qxl") => ("qxl", None),
+        None if vram_kib.is_none() && !has_screen => return Ok(None),
+        _ => ("cirrus", Some(CIRRUS_KIB)),
     };
-    Ok(Some(Video { model: model.into(), vram_kib, heads: None }))
+    Ok(Some(Video { model: model.into(), vram_kib: vram_kib.or(usual), heads: Some(1) }))
 }
 
 fn lifecycle(config: &Node<'_>, key: &'static str) -> Result<Lifecycle> {

@@ -146,7 +146,8 @@ fn empty_drives_and_unknown_backends_are_told_apart_from_known_ones() {
 #[test]
 fn what_connects_an_interface_says_its_kind() {
     let kind = |nic: &str| one(&with("pv", "", &format!(r#", "nics": [{nic}]"#))).interfaces[0].kind.clone();
-    assert_eq!(kind("{}"), InterfaceKind::Bridge(None));
+    assert_eq!(kind("{}"), InterfaceKind::Ethernet(None));
+    assert_eq!(kind(r#"{"script": "vif-bridge"}"#), InterfaceKind::Bridge(None));
     assert_eq!(kind(r#"{"script": "vif-route"}"#), InterfaceKind::Ethernet(None));
     assert_eq!(kind(r#"{"script": "vif-route", "bridge": "b"}"#), InterfaceKind::Bridge(Some("b".into())));
 }
