@@ -277,7 +277,8 @@ fn video(build: &Node<'_>, own: &Node<'_>, has_screen: bool) -> Result<Option<Vi
         Some("std") => ("vga", Some(VGA_KIB)),
         Some("none") => return Ok(None),
         Some("qxl") => ("qxl", None),
-        None if vram_kib.is_none() && !has_screen => return Ok(None),
+        // A running guest's memory is told, chosen or not.
+        None if !has_screen && vram_kib.is_none_or(|kib| kib == CIRRUS_KIB) => return Ok(None),
         _ => ("cirrus", Some(CIRRUS_KIB)),
     };
     Ok(Some(Video { model: model.into(), vram_kib: vram_kib.or(usual), heads: Some(1) }))

@@ -143,8 +143,9 @@ fn video(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         None => stdvga.map(|standard| if standard { "vga" } else { "cirrus" }),
         Some(("stdvga", _)) => Some("vga"),
         Some(("cirrus", _)) => Some("cirrus"),
-        Some((word @ ("none" | "qxl"), at)) => {
-            settings.leave(&format!("vga ({word})"), at);
+        Some(("qxl", _)) => Some("qxl"),
+        Some(("none", at)) => {
+            settings.leave("vga (none)", at);
             return Ok(());
         }
         Some((word, at)) => {
@@ -154,9 +155,13 @@ fn video(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     // A guest with a screen has a card, and xl's is not the one of xend's time.
     if model.is_some() || vram.is_some() || !guest.graphics.is_empty() {
         let model = model.unwrap_or("cirrus");
-        let usual = if model == "vga" { VGA_KIB } else { CIRRUS_KIB };
-        let vram_kib = vram.and_then(|mib| mib.checked_mul(1024)).unwrap_or(usual);
-        guest.videos.push(Video { model: model.into(), vram_kib: Some(vram_kib), heads: Some(1) });
+        let usual = match model {
+            "vga" => Some(VGA_KIB),
+            "qxl" => None,
+            _ => Some(CIRRUS_KIB),
+        };
+        let vram_kib = vram.and_then(|mib| mib.checked_mul(1024)).or(usual);
+        guest.videos.push(Video { model: model.into(), vram_kib, heads: Some(1) });
     }
     Ok(())
 }
@@ -174,11 +179,17 @@ pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
         return Ok(());
     }
     if let Some(video) = guest.videos.first() {
-        let usual = if video.model == "vga" { VGA_KIB } else { CIRRUS_KIB };
-        if video.model == "vga" {
-            items.text("vga", "stdvga");
+        let usual = match video.model.as_str() {
+            "vga" => Some(VGA_KIB),
+            "qxl" => None,
+            _ => Some(CIRRUS_KIB),
+        };
+        match video.model.as_str() {
+            "vga" => items.text("vga", "stdvga"),
+            "qxl" => items.text("vga", "qxl"),
+            _ => {}
         }
-        if let Some(vram) = video.vram_kib.filter(|vram| *vram != usual) {
+        if let Some(vram) = video.vram_kib.filter(|vram| Some(*vram) != usual) {
             items.number("videoram", vram.div_ceil(1024));
         }
     }

@@ -139,7 +139,11 @@ pub(super) fn write(interface: &Interface, is_hvm: bool) -> error::Result<String
         None => {}
     }
     if let Some(rate) = interface.rate_kib {
-        put("rate", &format!("{rate}KB/s"))?;
+        // In bytes: xl's K is 1000 (measured), ours and libvirt's is 1024.
+        let Some(bytes) = rate.checked_mul(1024) else {
+            return Err(unsupported(format!("a rate of {rate} KiB per second")));
+        };
+        put("rate", &format!("{bytes}B/s"))?;
     }
     Ok(words.join(","))
 }
