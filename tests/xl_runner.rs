@@ -295,19 +295,6 @@ fn a_relative_file_is_meant_from_the_callers_folder() {
 }
 
 #[test]
-fn a_save_that_fails_leaves_no_half_file_and_keeps_one_that_was_there() {
-    let stand_in =
-        StandIn::new(r#"echo half > "${@: -1}"; echo 'Failed to save domain, resuming domain' >&2; exit 1"#);
-    let xl = stand_in.xl();
-    let file = stand_in.folder.join("state");
-    assert_eq!(xl.save(7, &file, soon()).unwrap_err().status, Status::OperationFailed);
-    assert!(!file.exists());
-    fs::write(&file, "older").unwrap();
-    xl.save(7, &file, soon()).unwrap_err();
-    assert!(file.exists());
-}
-
-#[test]
 fn an_unpause_that_xl_ends_with_zero_fails_when_it_complained() {
     let stand_in = StandIn::new(
         "echo 'libxl: error: libxl_domain.c:688:domain_unpause_done: Domain 1:Unpausing domain: Invalid argument' >&2",

@@ -207,6 +207,13 @@ impl Keeper {
         (!reap(pid, 0)).then_some(pid)
     }
 
+    /// Ends the keeper and lets the command go on without one.
+    pub(super) fn release(self) {
+        // SAFETY: no pointers. The keeper was not waited for, so the number is still its own.
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        reap(self.pid, 0);
+    }
+
     /// Leaves a command that does not end to itself. Answers the keeper's number: it is to be reaped some time.
     pub(super) fn leave(self) -> pid_t {
         self.pid

@@ -6,12 +6,14 @@
 //! | `run`, `keeper`, `anonymous` | one run of it: the process, who waits for it, the files without a name |
 //! | `messages` | its words -> an error |
 //! | `monitors` | the processes that it leaves behind, and which domain each minds |
+//! | `own` | a process of our own in the place of one that is missing |
 
 mod anonymous;
 mod find;
 mod keeper;
 mod messages;
 mod monitors;
+mod own;
 mod run;
 
 use std::ffi::OsString;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use monitors::{Minded, who_minds};
+pub use own::{MindLock, start_monitor};
 pub use run::LocalXl;
 
 use crate::deadline::Deadline;

@@ -83,8 +83,12 @@ fn name_of_log(log: &OsStr) -> Option<&[u8]> {
     bare.strip_prefix(b"xl-")?.strip_suffix(b".log").filter(|name| !name.is_empty())
 }
 
-/// The domain that a monitor of our own minds, as it was given on its command line: `xenith --connect URI monitor DOMAIN`.
+/// The domain that a monitor of our own minds, as it was given on its command line: `xenith --connect URI monitor DOMAIN`. With
+/// `--detach` it only starts one.
 fn own_domain(args: &[OsString]) -> Option<&OsStr> {
+    if args.iter().any(|arg| arg == "--detach") {
+        return None;
+    }
     let mut words =
         args.iter().map(OsString::as_os_str).skip_while(|arg| *arg != OsStr::new(OWN_VERB)).skip(1);
     words.find(|arg| !arg.as_bytes().starts_with(b"-"))
@@ -239,6 +243,7 @@ mod tests {
             ("ours", monitor(&["--connect", "xen:///", "monitor", UUID], None, None), true),
             ("ours, by name", monitor(&["monitor", "web"], None, None), true),
             ("ours, by number", monitor(&["monitor", "5"], None, None), true),
+            ("ours, only starting one", monitor(&["monitor", "--detach", "web"], None, None), false),
             ("ours, of another", monitor(&["monitor", "web2"], None, None), false),
             ("ours, of none", monitor(&["monitor"], None, None), false),
         ] {

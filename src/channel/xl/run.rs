@@ -23,7 +23,7 @@ use crate::wire::port::{MAX_TOOL_OUTPUT, ToolExit, ToolMonitor, ToolOutcome, Too
 
 /// All that the command sees of an environment. xl's scripts look for `ip`, `brctl` and `losetup` along the path; its messages are read
 /// in no language but C's.
-const ENVIRONMENT: [&str; 3] =
+pub(super) const ENVIRONMENT: [&str; 3] =
     ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/"];
 
 /// How long a command that is late has to end by itself, and then to be gone. What the kernel does not let go of even then (a process
@@ -39,6 +39,24 @@ const TOO_MUCH: u64 = 4 * MAX_TOOL_OUTPUT as u64;
 const SYSTEMD: &str = "/run/systemd/system";
 const SYSTEMD_RUN: [&str; 2] = ["/usr/bin/systemd-run", "/bin/systemd-run"];
 
+/// What is asked of systemd-run. At the host's shutdown all scopes are ended side by side with the service that saves the domains, and
+/// monitors and device models with them; what is before it when it starts is ended after it.
+pub(super) const SCOPE: [&str; 5] = [
+    "--scope",
+    "--collect",
+    "--quiet",
+    "--property=Before=xendomains.service",
+    "--description=A Xen domain's monitor and device model",
+];
+
+/// systemd-run, where systemd runs this machine and this process may ask it.
+pub(super) fn systemd_run() -> Option<PathBuf> {
+    if !Path::new(SYSTEMD).is_dir() || !is_root() {
+        return None;
+    }
+    SYSTEMD_RUN.iter().map(PathBuf::from).find(|path| find::runnable(path).is_ok())
+}
+
 /// This machine's xl command.
 pub struct LocalXl {
     path: PathBuf,
@@ -53,12 +71,7 @@ impl LocalXl {
     /// `path`, or where it usually is; see [`super::Xl::find`].
     pub fn find(path: Option<&Path>, log: &Log) -> Result<LocalXl> {
         let path = find::find(path)?;
-        let scopes = if Path::new(SYSTEMD).is_dir() && is_root() {
-            SYSTEMD_RUN.iter().map(PathBuf::from).find(|path| find::runnable(path).is_ok())
-        } else {
-            None
-        };
-        Ok(LocalXl { path, scopes, log: log.clone(), left: Mutex::default() })
+        Ok(LocalXl { path, scopes: systemd_run(), log: log.clone(), left: Mutex::default() })
     }
 
     /// Another systemd-run, or none.
@@ -77,17 +90,12 @@ impl LocalXl {
         deadline: Deadline,
     ) -> io::Result<(ToolOutcome, bool)> {
         let unit = format!("--unit={}", unit_name(run.args));
-        // In the scope at shutdown the monitors and device models would be ended side by side with the service that saves the domains: what
-        // is before it when it starts is ended after it.
-        let fixed = [
-            "--scope",
-            "--collect",
-            "--quiet",
-            "--property=Before=xendomains.service",
-            "--description=A Xen domain's monitor and device model",
-            unit.as_str(),
-        ];
-        let words = fixed.iter().chain(options).chain(&["--"]).map(|word| word.as_bytes());
+        let words = SCOPE
+            .into_iter()
+            .chain([unit.as_str()])
+            .chain(options.iter().copied())
+            .chain(["--"])
+            .map(str::as_bytes);
         let args = [systemd_run.as_os_str().as_bytes()]
             .into_iter()
             .chain(words)
@@ -273,7 +281,7 @@ fn leaves_a_monitor(args: &[OsString]) -> bool {
 }
 
 /// A name for the scope that no other has: those of the domain's former lives may still be ending.
-fn unit_name(args: &[OsString]) -> String {
+pub(super) fn unit_name(args: &[OsString]) -> String {
     let mut random = [0; 6];
     // Without random numbers the process and the moment tell it apart.
     if getrandom::fill(&mut random).is_err() {
