@@ -162,7 +162,7 @@ impl Driver for Notes {
     fn has_monitor(&self, _: &Identity) -> Result<bool> {
         Ok(true)
     }
-    fn start_monitor(&self, _: &Identity) -> Result<()> {
+    fn start_monitor(&self, _: &Identity, _: &str) -> Result<()> {
         self.note("start monitor");
         Ok(())
     }

@@ -228,7 +228,7 @@ impl Domain {
 
     /// See [`Driver::start_monitor`].
     pub fn start_monitor(&self) -> Result<()> {
-        self.driver()?.start_monitor(&self.identity())
+        self.driver()?.start_monitor(&self.identity(), self.connection.uri())
     }
 
     /// See [`Driver::mind`].

@@ -136,10 +136,13 @@ pub trait Driver: Send + Sync {
     /// Whether the process runs that the toolstack left to act when this life ends. [`crate::Status::NotSupported`] on hosts whose
     /// toolstack needs none.
     fn has_monitor(&self, domain: &Identity) -> Result<bool>;
-    /// Starts a process that acts when this life ends, in the place of one that is missing.
-    fn start_monitor(&self, domain: &Identity) -> Result<()>;
-    /// Is that process: waits for the life's end and does what the domain's configuration says for it, over and over,
-    /// until the domain is gone or is kept as it is, or `stop` is set (looked at once a second).
+    /// Starts a process that acts when this life ends, in the place of one that is missing: `xenith --connect URI monitor UUID`.
+    /// Returns once it minds the domain.
+    ///
+    /// Errors: [`crate::Status::InvalidState`] where one minds it already, [`crate::Status::NoConnect`] where the command is not installed.
+    fn start_monitor(&self, domain: &Identity, uri: &str) -> Result<()>;
+    /// Is that process: waits for the life's end and does what the domain's configuration says for it. Ends then, or when `stop` is
+    /// set, which is looked at five times a second.
     ///
     /// Errors: [`crate::Status::InvalidState`] where another process minds the domain already.
     fn mind(&self, domain: &Identity, stop: &AtomicBool) -> Result<MindEnd>;

@@ -90,12 +90,12 @@ pub(crate) const MONITOR_ABOUT: &str = "\
 Do for a domain what its monitor would: free it when it powers off, start it again when it reboots, and what else its configuration says.
 
 On a host of the xl toolstack each running domain has a process that does so. One that has lost it (dominfo and doctor tell) goes on \
-running, but is left as it is when its life ends, until this verb minds it. It stays in the foreground until the domain is gone, or is \
-kept for inspection, or until it is interrupted; with --detach it returns, and a process of its own minds the domain.";
+running, but is left as it is when its life ends, until this verb minds it. It stays in the foreground until that life has ended and \
+what is to be done is done (a domain that it starts again has a monitor of xl's own), or until it is interrupted; with --detach it returns, and a process of its own minds the domain.";
 
 pub(crate) const MONITOR_JSON: &str = "\
-With --json: {\"action\": \"monitor\", \"id\": N or null, \"name\": TEXT or null, \"uuid\": TEXT, \"end\": TEXT or null}; end is gone, kept or \
-stopped, and null with --detach.";
+With --json: {\"action\": \"monitor\", \"id\": N or null, \"name\": TEXT or null, \"uuid\": TEXT, \"end\": TEXT or null}; end is gone, restarted, \
+kept or stopped, and null with --detach.";
 
 /// What to mind, and how.
 #[derive(Debug, Args)]
@@ -129,6 +129,9 @@ pub(crate) fn monitor(connection: &Connection, args: &MonitorArgs) -> Result<Ans
         MindEnd::Gone => ("gone", format!("Domain '{name_shown}' is gone")),
         MindEnd::Kept => {
             ("kept", format!("Domain '{name_shown}' has ended and is kept, as its configuration says"))
+        }
+        MindEnd::Restarted => {
+            ("restarted", format!("Domain '{name_shown}' was started again, with a monitor of xl's own"))
         }
         _ => ("stopped", format!("Domain '{name_shown}' is minded no longer")),
     };

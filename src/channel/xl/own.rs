@@ -68,7 +68,11 @@ impl MindLock {
         }
     }
 
-    /// Whether somebody holds the domain's lock.
+    /// Whether a process of ours minds the domain.
+    pub fn is_held(uuid: Uuid) -> bool {
+        Self::is_taken(Path::new(LOCKS), uuid)
+    }
+
     fn is_taken(folder: &Path, uuid: Uuid) -> bool {
         // Not taken even for a moment: its owner might just come for it.
         open_lock(OpenOptions::new().read(true), &lock_path(folder, uuid))

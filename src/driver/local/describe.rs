@@ -66,7 +66,8 @@ impl LocalDriver {
         Ok(Some(xml::write(&guest, &live)))
     }
 
-    fn described_by_xl(&self, domid: DomId, info: &DomainInfo) -> Result<Option<Guest>> {
+    /// None when that life is over and its number has another domain.
+    pub(super) fn described_by_xl(&self, domid: DomId, info: &DomainInfo) -> Result<Option<Guest>> {
         let told = match self.xl()?.configuration(domid, self.toolstack_deadline()) {
             Ok(text) => libxl_json::from_json(&text)
                 .map_err(|error| Error { status: Status::Protocol, ..error.into() }.on(Road::Xl))?,

@@ -10,6 +10,7 @@
 //! | `act` | pausing and stopping |
 //! | `save` | into a file and back |
 //! | `xend_host`, `xl_host` | what changes a host, through its toolstack |
+//! | `minding` | being the monitor of a domain that has lost its own |
 //! | `report` | what `xenith doctor` shows |
 //!
 //! This file holds the roads and puts the operations together.
@@ -19,6 +20,7 @@ mod define;
 mod describe;
 mod find;
 mod live;
+mod minding;
 mod open;
 mod report;
 mod routes;
@@ -399,12 +401,12 @@ impl Driver for LocalDriver {
         }
     }
 
-    fn start_monitor(&self, _domain: &Identity) -> Result<()> {
-        Err(self.no_road(Op::Monitor))
+    fn start_monitor(&self, domain: &Identity, uri: &str) -> Result<()> {
+        self.start_a_monitor(domain, uri)
     }
 
-    fn mind(&self, _domain: &Identity, _stop: &AtomicBool) -> Result<MindEnd> {
-        Err(self.no_road(Op::Monitor))
+    fn mind(&self, domain: &Identity, stop: &AtomicBool) -> Result<MindEnd> {
+        self.mind_domain(domain, stop)
     }
 
     fn report(&self) -> Result<HostReport> {

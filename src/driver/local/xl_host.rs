@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::routes::Op;
 use super::{LocalDriver, unserved};
-use crate::channel::xl::{Minded, Xl, who_minds};
+use crate::channel::xl::{MindLock, Minded, Xl, who_minds};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::xl;
@@ -176,6 +176,10 @@ impl LocalDriver {
             Ok(names) => names.name(domid, life.uuid, true, self.deadline()).unwrap_or_default(),
             Err(_) => None,
         };
+        // Any program that has this library can be one.
+        if self.embedded.is_none() && MindLock::is_held(life.uuid) {
+            return Ok(true);
+        }
         let monitors = self.xl()?.monitors()?;
         let life = Minded { uuid: life.uuid, domid, name: name.as_deref() };
         Ok(who_minds(&monitors, &life).is_some())
