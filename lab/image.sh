@@ -105,6 +105,22 @@ cp "$here/guest-init" "$guest/init"
 chmod 755 "$guest/init"
 modules "$guest" xen-blkfront xen-netfront xenfs
 (cd "$guest" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) > "$root/boot/guest.gz"
+
+# A guest's disk: a partition with what pygrub reads, and a first sector that says hello on the serial line, for a BIOS.
+# xor ax,ax; mov ds,ax; mov si,text; next: lodsb; test al,al; jz end; mov dx,0x3f8; out dx,al; jmp next; end: hlt; jmp end
+disk=$root/boot/guest-disk.img
+mkdir -p "$work/disk/boot/grub"
+cp "$kernel" "$work/disk/boot/vmlinuz"
+cp "$root/boot/guest.gz" "$work/disk/boot/initrd.gz"
+printf 'set default=0\nset timeout=1\nmenuentry "guest" {\n  linux /boot/vmlinuz console=hvc0 quiet\n  initrd /boot/initrd.gz\n}\n' > "$work/disk/boot/grub/grub.cfg"
+printf '\x31\xc0\x8e\xd8\xbe\x15\x7c\xac\x84\xc0\x74\x06\xba\xf8\x03\xee\xeb\xf5\xf4\xeb\xfdguest up: firmware\r\n\0' > "$disk"
+truncate -s 446 "$disk"
+# Bootable, Linux, from sector 2048, of 14 MiB.
+printf '\x80\x20\x21\x00\x83\xfe\xff\xff\x00\x08\x00\x00\x00\x70\x00\x00' >> "$disk"
+truncate -s 510 "$disk"
+printf '\x55\xaa' >> "$disk"
+truncate -s 15M "$disk"
+/sbin/mke2fs -q -F -t ext2 -d "$work/disk" -E offset=1048576 "$disk" 14336 2> /dev/null
 /sbin/ldconfig -r "$root" 2> /dev/null
 
 stage1=$work/stage1
