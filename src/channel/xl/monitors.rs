@@ -146,6 +146,10 @@ fn look_at(folder: &Path, pid: u32) -> Option<ToolMonitor> {
         }
         b"xenith" => {
             own_domain(&args)?;
+            // The one that waits for a run of xl has its maker's command line, and may outlive it.
+            if fs::read(folder.join("comm")).is_ok_and(|name| name == b"xenith-keeper\n") {
+                return None;
+            }
             Some(ToolMonitor { pid, args, log: None, domid: None })
         }
         _ => None,
