@@ -84,7 +84,7 @@ impl LocalDriver {
 
     /// Starts a domain from its file, whose text xl gets as it is, with what it leaves open.
     pub(super) fn start_by_xl(&self, entry: &Entry, paused: bool) -> Result<Identity> {
-        let overrides = xl::overrides(&entry.said, &entry.guest)?;
+        let overrides = xl::overrides(&entry.text, &entry.guest)?;
         let deadline = self.toolstack_deadline();
         let make = || self.xl()?.create(&entry.text, entry.uuid, &overrides, paused, deadline);
         self.begin_by_xl(entry.uuid, make).map_err(|mut error| {

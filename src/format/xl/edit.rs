@@ -61,6 +61,30 @@ pub(super) fn update(old: &str, guest: &Guest) -> Result<String> {
     Err(Error::new(Status::Internal, "the configuration was changed into one that says something else"))
 }
 
+/// What [`super::overrides`] says.
+pub(super) fn overrides(file: &str, guest: &Guest) -> Result<Vec<String>> {
+    let statements = parse(file).map_err(|fault| syntax_error(file, fault))?;
+    let settings = Settings::of(&statements).and_then(|mut settings| {
+        let old = settings.take("vif");
+        Ok((old, read::guest(&mut Settings::of(&statements)?)?))
+    });
+    let (old, said) = settings.map_err(|fault| syntax_error(file, fault))?;
+    if said.interfaces.iter().all(|interface| interface.mac.is_some()) {
+        return Ok(Vec::new());
+    }
+    let mut texts = Vec::new();
+    for (index, interface) in guest.interfaces.iter().enumerate() {
+        let text = vif::write(interface, guest.is_hvm())?;
+        let of_file = match old.as_ref().map(|value| &value.kind) {
+            Some(Kind::List(items)) if items.len() == guest.interfaces.len() => items.get(index),
+            Some(Kind::Text(_)) if guest.interfaces.len() == 1 => old.as_ref(),
+            _ => None,
+        };
+        texts.push(of_file.map_or(text.clone(), |old| merged("vif", old, &text)));
+    }
+    Ok(vec![format!("vif={}", value_text("vif", &Written::List(texts))?)])
+}
+
 fn guest_of(text: &str) -> std::result::Result<Guest, SyntaxError> {
     let parsed = parse(text).and_then(|statements| read::guest(&mut Settings::of(&statements)?));
     parsed.map_err(|fault| syntax_error(text, fault))

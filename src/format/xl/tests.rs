@@ -414,12 +414,14 @@ fn what_xl_cannot_do_is_refused_by_name() {
 
 #[test]
 fn a_start_adds_the_addresses_that_a_file_lacks() {
-    let file = from_xl("name='a';kernel='k';vif=['bridge=br0','mac=00:16:3e:00:00:01']").unwrap();
-    let mut filled = file.clone();
+    let file = "name='a';kernel='k';vif=['bridge=br0, trunk=7','mac=00:16:3e:00:00:01']";
+    let mut filled = from_xl(file).unwrap();
     filled.fill_in(|bytes| bytes.fill(1));
-    let given = overrides(&file, &filled).unwrap();
-    assert_eq!(given, ["vif=[ \"mac=00:16:3e:01:01:01,bridge=br0\", \"mac=00:16:3e:00:00:01\" ]"]);
-    assert_eq!(overrides(&filled, &filled).unwrap(), Vec::<String>::new());
+    let given = overrides(file, &filled).unwrap();
+    assert_eq!(given, ["vif=[ \"mac=00:16:3e:01:01:01,bridge=br0,trunk=7\", \"mac=00:16:3e:00:00:01\" ]"]);
+    let with_these = format!("{file}\n{}\n", given[0]);
+    assert_eq!(from_xl(&with_these).unwrap().interfaces, filled.interfaces);
+    assert_eq!(overrides(&with_these, &filled).unwrap(), Vec::<String>::new());
 }
 
 #[test]
