@@ -27,7 +27,7 @@ const XEND: Traits = Traits {
     forgets_running: false,
     starts_paused: false,
     renames_running: true,
-    saves: false,
+    saves: true,
     has_monitors: false,
     memory_slack_kib: 0,
 };

@@ -5,7 +5,8 @@
 //! answer has. Where it knowingly differs:
 //! - kernels, disks, device models and scripts are not looked for: an embedded host has no such files;
 //! - there is no HTML, and xend's log is empty;
-//! - save, dump, restore, migrate, pinning, and adding and removing devices fail as an operation of a xend fails, and say that the
+//! - a saved domain's file has no memory, and a guest that is restored boots;
+//! - dump, migrate, pinning, and adding and removing devices fail as an operation of a xend fails, and say that the
 //!   embedded one cannot do them;
 //! - a domain that reboots is always restarted; a real xend destroys one that lived less than 60 seconds, which every
 //!   guest in here does;
@@ -14,6 +15,7 @@
 mod config;
 mod life;
 mod ops;
+mod save;
 mod store;
 
 #[cfg(test)]
@@ -57,6 +59,8 @@ pub struct Xend {
     live: BTreeMap<DomId, Uuid>,
     conns: HashMap<u64, Conn>,
     next_conn: u64,
+    /// Saves whose guests have not suspended yet.
+    saves: Vec<save::Saving>,
 }
 
 /// A domain that xend knows: managed, live, or both.
@@ -89,6 +93,17 @@ struct Conn {
     /// Answers nothing any more: the one request of a connection is served.
     deaf: bool,
     close: bool,
+    /// Its request is not done yet.
+    waits: bool,
+}
+
+impl Conn {
+    fn answer(&mut self, reply: &Reply, request: &Received, lingers: bool) {
+        self.out.extend(reply.to_bytes(request.keep_alive, request.method == "HEAD"));
+        self.deaf = !request.keep_alive;
+        // After these, real xends leave the connection open although they serve it no more.
+        self.close = self.deaf && !lingers;
+    }
 }
 
 impl Xend {
@@ -103,6 +118,7 @@ impl Xend {
             live: BTreeMap::new(),
             conns: HashMap::new(),
             next_conn: 0,
+            saves: Vec::new(),
         };
         for config in xend.store.load(release) {
             let uuid = config.uuid;
@@ -146,15 +162,30 @@ impl Xend {
     pub fn feed(&mut self, XendConn(id): XendConn, bytes: &[u8], parts: &mut Parts<'_>) {
         let Some(mut conn) = self.conns.remove(&id) else { return };
         let mut bytes = bytes;
-        while !conn.deaf {
+        while !conn.deaf && !conn.waits {
             match conn.reader.feed(bytes) {
                 Ok(None) => break,
                 Ok(Some(request)) => {
-                    let (reply, lingers) = self.answer(&request, parts);
-                    conn.out.extend(reply.to_bytes(request.keep_alive, request.method == "HEAD"));
-                    conn.deaf = !request.keep_alive;
-                    // After these, real xends leave the connection open although they serve it no more.
-                    conn.close = conn.deaf && !lingers;
+                    let begun = self.is_save(&request).map(|whom| {
+                        let begun = self.begin_save(whom, &request, id, parts);
+                        (self.name(whom), begun)
+                    });
+                    let (reply, lingers) = match begun {
+                        None => self.answer(&request, parts),
+                        Some((name, save::Begun::Refused(words))) => {
+                            self.reply("save", Some(&name), Err(words), &request, parts)
+                        }
+                        Some((_, save::Begun::Waits(saving))) => {
+                            self.saves.push(saving);
+                            conn.waits = true;
+                            break;
+                        }
+                        Some((_, save::Begun::Silence)) => {
+                            conn.deaf = true;
+                            break;
+                        }
+                    };
+                    conn.answer(&reply, &request, lingers);
                 }
                 Err(refusal) => {
                     conn.out.extend(refusal.reply().to_bytes(false, false));
@@ -186,9 +217,15 @@ impl Xend {
     /// Something happened to a domain: one that shut down is treated as its configuration says, and one that is gone is forgotten.
     pub fn happened(&mut self, event: Event, parts: &mut Parts<'_>) {
         match event.what {
-            Happened::Shutdown(reason) => self.shut_down(event.domid, reason, parts),
+            Happened::Shutdown(reason) => {
+                self.go_on_saving(event.domid, Some(reason), parts);
+                self.shut_down(event.domid, reason, parts);
+            }
             // By a hypercall, behind xend's back.
-            Happened::Destroyed => self.ended(event.domid, parts),
+            Happened::Destroyed => {
+                self.go_on_saving(event.domid, None, parts);
+                self.ended(event.domid, parts);
+            }
             Happened::Created | Happened::Runs | Happened::Paused => {}
         }
     }

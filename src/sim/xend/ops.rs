@@ -8,7 +8,7 @@ use crate::wire::sexpr::{Dialect, Fault, Limits, ParseError, Sexpr, python_repr}
 use crate::wire::xend_http::{Received, Reply, SXP};
 
 /// What an operation answers when it is done.
-enum Done {
+pub(super) enum Done {
     /// 200, empty.
     Nothing,
     /// 200 and a value.
@@ -17,32 +17,27 @@ enum Done {
     Accepted,
     /// 201, with the new domain.
     Created(Uuid),
+    /// 201 without a value, with the name of the domain.
+    Restored(String),
 }
 
 /// What Python says of a domid that is None.
 const NO_DOMID: &str = "int() argument must be a string or a number, not 'NoneType'";
 
 /// After these the connection stays open, also where they succeed (recorded).
-const LINGERING: [&str; 8] =
-    ["create", "destroy", "delete", "pause", "unpause", "start", "set_vcpus", "wait_for_devices"];
+const LINGERING: [&str; 9] =
+    ["save", "create", "destroy", "delete", "pause", "unpause", "start", "set_vcpus", "wait_for_devices"];
 
 /// What answers 202: its failures have that status, too, where it runs in a thread.
 const ACCEPTED: [&str; 9] =
     ["rename", "shutdown", "delete", "start", "sysrq", "wait_for_devices", "destroy", "save", "dump"];
 
-/// Operations that real xends have and this one does not, and the status of their failures.
-const NOT_SIMULATED: [(&str, u16); 10] = [
-    ("save", 202),
-    ("dump", 202),
-    ("restore", 200),
-    ("migrate", 200),
-    ("pincpu", 500),
-    ("devices", 500),
-    ("device_create", 500),
-    ("device_configure", 500),
-    ("device_destroy", 500),
-    ("reset", 500),
-];
+/// What runs in a thread, and the status of its failures.
+const THREADED: [(&str, u16); 4] = [("save", 202), ("dump", 202), ("restore", 200), ("migrate", 200)];
+
+/// Operations that real xends have and this one does not.
+const NOT_SIMULATED: [&str; 8] =
+    ["dump", "migrate", "pincpu", "devices", "device_create", "device_configure", "device_destroy", "reset"];
 
 /// Operations that fail in every real xend with the credit scheduler, and how.
 const ALWAYS_FAIL: [(&str, &str); 6] = [
@@ -85,7 +80,7 @@ impl Xend {
             }
             "new" => self.define(request).map(|()| Done::Nothing),
             "create" => self.create(request, parts).map(Done::Created),
-            "restore" => Err(not_simulated(op)),
+            "restore" => self.restore(request, parts).map(Done::Restored),
             _ => return (not_implemented(self, op), false),
         };
         self.reply(op, None, done, request, parts)
@@ -121,7 +116,7 @@ impl Xend {
             _ if op.starts_with("domain_sched_credit2") && !self.release.at_least(4, 1) => {
                 return (not_implemented(self, op), false);
             }
-            _ if NOT_SIMULATED.iter().any(|(name, _)| *name == op) => Err(not_simulated(op)),
+            _ if NOT_SIMULATED.contains(&op) => Err(not_simulated(op)),
             _ => match ALWAYS_FAIL.iter().find(|(name, _)| *name == op) {
                 Some((_, words)) => Err((*words).into()),
                 None => return (not_implemented(self, op), false),
@@ -130,7 +125,7 @@ impl Xend {
         self.reply(op, Some(&name), done, request, parts)
     }
 
-    fn reply(
+    pub(super) fn reply(
         &self,
         op: &str,
         name: Option<&str>,
@@ -156,8 +151,12 @@ impl Xend {
                     ..self.value(&value)
                 }
             }
+            Ok(Done::Restored(name)) => Reply {
+                location: Some(format!("http://{}/xend/domain/{name}", request.host)),
+                ..Reply::empty(201, "Created")
+            },
             Err(words) => {
-                let thread = NOT_SIMULATED.iter().find(|(name, status)| *name == op && *status != 500);
+                let thread = THREADED.iter().find(|(name, _)| *name == op);
                 let (status, reason) = match thread {
                     Some((_, 202)) => (202, "Accepted".to_owned()),
                     Some((_, status)) => (*status, "OK".to_owned()),
@@ -170,7 +169,7 @@ impl Xend {
         (reply, lingers)
     }
 
-    fn name(&self, whom: Found) -> String {
+    pub(super) fn name(&self, whom: Found) -> String {
         match whom {
             Found::Domain0 => "Domain-0".into(),
             Found::Guest(uuid) => {
@@ -228,7 +227,7 @@ impl Xend {
         Ok(uuid)
     }
 
-    fn check_name_is_free(&self, name: &str, uuid: Uuid) -> Result<(), Refusal> {
+    pub(super) fn check_name_is_free(&self, name: &str, uuid: Uuid) -> Result<(), Refusal> {
         check_name(name, self.release)?;
         let taken = |by: &str| Err(format!("VM name {} already exists{by}", python_repr(name)));
         if name == "Domain-0" {
