@@ -83,6 +83,10 @@ impl LocalDriver {
                             "; domain {domid} is suspended and does not go on by itself: destroy it, and start it again"
                         )
                     }
+                    // xl's monitor takes a guest that is suspended for saved, and does not wait for what comes of it (seen with 4.17).
+                    _ if error.road == Road::Xl && !self.minded(life).unwrap_or(true) => format!(
+                        "; domain {domid} goes on, but its monitor has left it: 'xenith monitor' sets one up"
+                    ),
                     _ => format!("; domain {domid} goes on"),
                 }
             }
