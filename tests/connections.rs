@@ -64,7 +64,7 @@ fn options_of_the_embedded_host_that_mean_nothing_are_refused() {
 #[test]
 fn without_xend_a_host_still_tells_figures_and_names_what_it_cannot_do() {
     let options = OpenOptions { without: vec![Road::Xend], ..OpenOptions::default() };
-    let host = Connection::open(Some("xen+sim:///?domains=2"), &options).unwrap();
+    let host = Connection::open(Some("xen+sim:///?xen=3.4&domains=2"), &options).unwrap();
     assert_eq!(host.list(ALL).unwrap().len(), 3);
     let domain = host.lookup_by_id(1).unwrap();
     domain.suspend().unwrap();
@@ -98,7 +98,7 @@ fn without_xenstore_domains_are_listed_without_names() {
 #[test]
 fn without_hypercalls_xend_alone_serves_the_host() {
     let options = OpenOptions { without: vec![Road::Hypercall, Road::Xenstore], ..OpenOptions::default() };
-    let host = Connection::open(Some("xen+sim:///"), &options).unwrap();
+    let host = Connection::open(Some("xen+sim:///?xen=3.4"), &options).unwrap();
     let domain = host.define(&guest("lonely", None)).unwrap();
     domain.start(false).unwrap();
     assert_eq!(domain.name().unwrap(), "lonely");
@@ -114,7 +114,7 @@ fn without_hypercalls_xend_alone_serves_the_host() {
 #[test]
 fn a_xend_that_never_answers_costs_no_more_than_the_deadline() {
     let start = Instant::now();
-    let host = Connection::open(Some("xen+sim:///?fault=xend:hang"), &quick()).unwrap();
+    let host = Connection::open(Some("xen+sim:///?xen=3.4&fault=xend:hang"), &quick()).unwrap();
     assert_eq!(host.list(LIVE).unwrap().len(), 1, "status does not need xend");
     let error = host.define(&guest("x", None)).err().unwrap();
     assert_eq!((error.status, error.road), (Status::Timeout, Road::Xend), "{error}");
@@ -126,7 +126,7 @@ fn nothing_is_done_behind_the_back_of_a_xend_that_cannot_be_spoken_with() {
     for (fault, status) in
         [("hang", Status::Timeout), ("rubbish", Status::Protocol), ("close", Status::Closed)]
     {
-        let uri = format!("xen+sim:///?domains=1&fault=xend:{fault}");
+        let uri = format!("xen+sim:///?xen=3.4&domains=1&fault=xend:{fault}");
         let host = Connection::open(Some(&uri), &quick()).unwrap();
         let domain = host.lookup_by_id(1).unwrap();
         for act in [Domain::suspend, Domain::resume, Domain::shutdown, Domain::reboot, Domain::destroy] {
@@ -179,7 +179,7 @@ impl Drop for Served {
 
 #[test]
 fn a_xend_that_answers_later_serves_from_then_on() {
-    let served = Served::new("later", &[]);
+    let served = Served::new("later", &[("xen", "3.4")]);
     served.take_xend_away();
     let deaf = std::os::unix::net::UnixListener::bind(served.dir.join("xend.sock")).unwrap();
     let host = served.open();
@@ -191,7 +191,7 @@ fn a_xend_that_answers_later_serves_from_then_on() {
 
 #[test]
 fn a_xend_that_comes_to_a_host_without_one_is_not_worked_behind() {
-    let served = Served::new("comes", &[("domains", "1")]);
+    let served = Served::new("comes", &[("xen", "3.4"), ("domains", "1")]);
     served.take_xend_away();
     let host = served.open();
     let domain = host.lookup_by_id(1).unwrap();
@@ -209,7 +209,7 @@ fn a_xend_that_comes_to_a_host_without_one_is_not_worked_behind() {
 
 #[test]
 fn a_domain_of_the_xl_toolstack_is_not_destroyed_behind_its_back() {
-    let served = Served::new("xl", &[("domains", "2")]);
+    let served = Served::new("xl", &[("xen", "3.4"), ("domains", "2")]);
     served.take_xend_away();
     let xenstore = Xenstore::over(served.far().xenstore_dial(), Log::default());
     xenstore.write("/libxl/1/type", "pv", Deadline::after(Duration::from_secs(10))).unwrap();
@@ -224,7 +224,7 @@ fn a_domain_of_the_xl_toolstack_is_not_destroyed_behind_its_back() {
 #[test]
 fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
     const UUID: &str = "11111111-1111-4111-8111-111111111111";
-    let served = Served::new("shadow", &[]);
+    let served = Served::new("shadow", &[("xen", "3.4")]);
     let host = served.open();
     let error = host.define(&guest(UUID, None)).err().unwrap();
     assert_eq!(error.status, Status::InvalidConfig, "{error}");
@@ -263,26 +263,31 @@ fn a_domain_named_like_another_ones_uuid_or_number_is_not_hit_in_its_place() {
 
 #[test]
 fn rubbish_and_hang_ups_are_errors_of_their_road() {
-    for fault in [
-        "xend:rubbish",
-        "xend:close",
-        "xend:fail",
-        "xenstore:hang",
-        "xenstore:rubbish",
-        "xenstore:close",
-        "xenstore:fail",
-    ] {
-        let host = Connection::open(Some(&format!("xen+sim:///?fault={fault}")), &quick())
-            .unwrap_or_else(|error| panic!("{fault}: {error}"));
-        assert_eq!(host.list(LIVE).unwrap_or_else(|error| panic!("{fault}: {error}")).len(), 1);
+    for (age, toolstack) in [("3.4", "xend"), ("4.17", "xl")] {
+        for road in [toolstack, "xenstore"] {
+            for kind in ["rubbish", "close", "fail", "hang"] {
+                let uri = format!("xen+sim:///?xen={age}&fault={road}:{kind}");
+                let host =
+                    Connection::open(Some(&uri), &quick()).unwrap_or_else(|error| panic!("{uri}: {error}"));
+                assert_eq!(host.list(LIVE).unwrap_or_else(|error| panic!("{uri}: {error}")).len(), 1);
+            }
+        }
     }
-    let error = Connection::open(Some("xen+sim:///?fault=hypercall:fail,xend:fail"), &quick()).err().unwrap();
-    assert!(error.to_string().contains("hypercall") && error.message.contains("xend:"), "{error}");
+    for age in ["3.4", "4.17"] {
+        let uri = format!("xen+sim:///?xen={age}&fault=hypercall:fail,xend:fail");
+        let error = Connection::open(Some(&uri), &quick()).err().unwrap();
+        assert!(error.to_string().contains("hypercall") && error.message.contains("xend:"), "{error}");
+    }
 }
 
 #[test]
 fn eight_threads_share_one_connection() {
-    let host = open("xen+sim:///?domains=50");
+    for age in ["3.4", "4.17"] {
+        eight_threads_share(&open(&format!("xen+sim:///?xen={age}&domains=50")));
+    }
+}
+
+fn eight_threads_share(host: &Connection) {
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let host = host.clone();
@@ -307,11 +312,11 @@ fn eight_threads_share_one_connection() {
 #[test]
 fn what_is_opened_is_closed_again() {
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    drop(open("xen+sim:///"));
+    let use_one = |age| open(&format!("xen+sim:///?xen={age}&domains=3")).list(ALL).unwrap();
+    use_one("4.17");
     let before = descriptors();
-    for _ in 0..20 {
-        let host = open("xen+sim:///?domains=3");
-        host.list(ALL).unwrap();
+    for age in ["3.4", "4.17"].repeat(10) {
+        use_one(age);
     }
     // Other tests of this program open and close meanwhile: a leak of one for each round would show.
     assert!(descriptors() < before + 20 * 2, "{before} descriptors became {}", descriptors());

@@ -117,7 +117,7 @@ impl Store {
 
 #[test]
 fn a_host_has_domain_0_and_the_guests_that_were_ordered() {
-    for (xen, version) in [("3.4", 3_004_004), ("4.1", 4_001_006), ("4.4", 4_004_004)] {
+    for (xen, version) in [("3.4", 3_004_004), ("4.1", 4_001_006), ("4.4", 4_004_004), ("4.17", 4_017_007)] {
         let host = host(&[("xen", xen), ("domains", "3")]);
         assert_eq!(host.host_name(), "xenith-sim");
         let hypervisor = hypervisor(&host);
@@ -152,7 +152,7 @@ fn a_guest_answers_a_shutdown_request_after_a_moment_and_xenstore_tells() {
 
 #[test]
 fn a_guest_crashes_on_order_and_xend_restarts_it() {
-    let host = host(&[("domains", "1")]);
+    let host = host(&[("xen", "3.4"), ("domains", "1")]);
     let hypervisor = hypervisor(&host);
     let uuid = hypervisor.domain_info(1).unwrap().unwrap().uuid;
     Store::open(&host).write("/local/domain/1/control/sysrq", "c");
@@ -251,7 +251,7 @@ fn a_defined_guest_starts_boots_runs_and_shuts_down_over_every_road() {
 
 #[test]
 fn a_transient_guest_is_created_paused_and_gone_when_it_is_destroyed() {
-    let host = host(&[("boot", "60000")]);
+    let host = host(&[("xen", "3.4"), ("boot", "60000")]);
     let (xend, hypervisor) = (xend(&host), hypervisor(&host));
     let answer = xend.create(&vm("brief", 5, 64, ""), soon()).unwrap();
     assert_eq!(answer.value("domid"), Some("1"));
@@ -266,7 +266,7 @@ fn a_transient_guest_is_created_paused_and_gone_when_it_is_destroyed() {
 
 #[test]
 fn a_guest_that_went_behind_xends_back_is_not_there_for_xend_either() {
-    let host = host(&[("domains", "1")]);
+    let host = host(&[("xen", "3.4"), ("domains", "1")]);
     let xend = xend(&host);
     assert_eq!(xend.domains_detailed(false, soon()).unwrap().len(), 2);
     hypervisor(&host).destroy(1, soon()).unwrap();
@@ -275,7 +275,7 @@ fn a_guest_that_went_behind_xends_back_is_not_there_for_xend_either() {
 
 #[test]
 fn more_memory_than_there_is_is_refused_in_xends_words() {
-    let host = host(&[("memory", "1G")]);
+    let host = host(&[("xen", "3.4"), ("memory", "1G")]);
     let refused = xend(&host).create(&vm("big", 6, 4096, ""), soon()).unwrap_err();
     assert!(refused.message.contains("I need 4194304 KiB"), "{refused}");
     assert_eq!(hypervisor(&host).list().unwrap().len(), 1);
@@ -323,7 +323,7 @@ fn every_fault_on_order_is_seen_at_the_near_end() {
 
     for road in ["xenstore", "xend"] {
         let start = |kind: &str| {
-            let host = host(&[("fault", &format!("{road}:{kind}"))]);
+            let host = host(&[("xen", "3.4"), ("fault", &format!("{road}:{kind}"))]);
             let dial = if road == "xend" { host.xend_dial() } else { host.xenstore_dial() };
             (host, dial)
         };
@@ -467,12 +467,20 @@ fn a_served_host_is_one_host_for_all_who_join() {
 
 #[test]
 fn a_host_of_one_process_leaves_nothing_behind() {
-    let host = host(&[]);
+    let host = host(&[("xen", "3.4")]);
+    assert!(!host.etc_xen().unwrap().exists(), "xend keeps the domains");
     let folder = host.xend_state_dir();
     assert!(!folder.exists());
     xend(&host).define(&vm("kept", 9, 64, ""), soon()).unwrap();
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    drop(host);
+    assert!(!folder.exists());
+
+    let host = self::host(&[]);
+    let folder = host.etc_xen().unwrap();
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(folder.join("auto").is_dir());
     drop(host);
     assert!(!folder.exists());
 }
@@ -505,7 +513,7 @@ fn what_a_process_left_that_closed_nothing_the_next_host_removes() {
 #[test]
 fn the_other_process_defines_a_domain() {
     let Some(how) = std::env::var_os(ABANDON) else { return };
-    let host = host(&[]);
+    let host = host(&[("xen", "3.4")]);
     xend(&host).define(&vm("kept", 9, 64, ""), soon()).unwrap();
     assert!(host.xend_state_dir().exists());
     if how == "exit" {
@@ -518,7 +526,7 @@ fn what_a_killed_server_left_behind_is_replaced() {
     let scratch = Scratch::new("stale");
     drop(serve(config(&[]), &scratch.0).unwrap());
     // As a kill leaves it: a description, and sockets that nobody listens at.
-    std::fs::write(scratch.0.join("host"), "xenith-sim 2\nxen 3.4\ntoolstack xend\nname xenith-sim\npid 1\n")
+    std::fs::write(scratch.0.join("host"), "xenith-sim 2\nxen 4.17\ntoolstack xl\nname xenith-sim\npid 1\n")
         .unwrap();
     for name in ["hypercall.sock", "xenstored.sock", "xend.sock", "xl.sock"] {
         drop(std::os::unix::net::UnixListener::bind(scratch.0.join(name)).unwrap());
@@ -531,7 +539,9 @@ fn what_a_killed_server_left_behind_is_replaced() {
 #[test]
 fn a_served_host_can_be_broken_on_order_too() {
     let scratch = Scratch::new("broken");
-    let server = serve(config(&[("fault", "hypercall:fail,xenstore:fail,xend:close")]), &scratch.0).unwrap();
+    let server =
+        serve(config(&[("xen", "3.4"), ("fault", "hypercall:fail,xenstore:fail,xend:close")]), &scratch.0)
+            .unwrap();
     let host = joined(server.dir()).unwrap();
     let refused = host.xenstore_dial().dial(soon()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

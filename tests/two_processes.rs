@@ -23,11 +23,14 @@ const ROUNDS: usize = 6;
 
 /// Where the host is, for the processes that the tests start.
 const DIR: &str = "XENITH_TEST_DIR";
+/// And of what age.
+const AGE: &str = "XENITH_TEST_AGE";
 
-fn start(test: &str, dir: &Path) -> Child {
+fn start(test: &str, dir: &Path, age: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(DIR, dir)
+        .env(AGE, age)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
@@ -38,10 +41,19 @@ fn uri(dir: &Path) -> String {
 }
 
 #[test]
-fn eight_threads_in_each_of_two_processes_change_one_host_and_see_their_own_changes() {
-    let scratch = Scratch::new("hammer");
-    let server = serve(SimConfig::default(), &scratch.0).unwrap();
-    let mut others: Vec<Child> = (0..2).map(|_| start("process_that_hammers", &scratch.0)).collect();
+fn eight_threads_in_each_of_two_processes_change_one_host_with_xend_and_see_their_own_changes() {
+    hammer("3.4");
+}
+
+#[test]
+fn eight_threads_in_each_of_two_processes_change_one_host_with_xl_and_see_their_own_changes() {
+    hammer("4.17");
+}
+
+fn hammer(age: &str) {
+    let scratch = Scratch::new(&format!("hammer-{age}"));
+    let server = serve(SimConfig::from_query([("xen", age)]).unwrap(), &scratch.0).unwrap();
+    let mut others: Vec<Child> = (0..2).map(|_| start("process_that_hammers", &scratch.0, age)).collect();
     for other in &mut others {
         assert!(other.wait().unwrap().success());
     }
@@ -131,9 +143,18 @@ fn check(rows: &[DomainRow]) {
 }
 
 #[test]
-fn when_the_host_is_killed_every_call_ends_and_when_it_is_back_every_road_works_again() {
-    let scratch = Scratch::new("killed");
-    let mut server = start("process_that_serves", &scratch.0);
+fn when_a_host_with_xend_is_killed_every_call_ends_and_when_it_is_back_every_road_works_again() {
+    kill_and_serve_again("3.4");
+}
+
+#[test]
+fn when_a_host_with_xl_is_killed_every_call_ends_and_when_it_is_back_every_road_works_again() {
+    kill_and_serve_again("4.17");
+}
+
+fn kill_and_serve_again(age: &str) {
+    let scratch = Scratch::new(&format!("killed-{age}"));
+    let mut server = start("process_that_serves", &scratch.0, age);
     let serves = || Connection::open(Some(&uri(&scratch.0)), &OpenOptions::default()).is_ok();
     eventually("the host is served", serves);
     let host = open(&uri(&scratch.0));
@@ -173,7 +194,7 @@ fn when_the_host_is_killed_every_call_ends_and_when_it_is_back_every_road_works_
     });
     assert!(longest < Duration::from_secs(5), "a host that is gone is no reason to wait {longest:?}");
 
-    let mut server = start("process_that_serves", &scratch.0);
+    let mut server = start("process_that_serves", &scratch.0, age);
     eventually("the host is served again", serves);
     // Each road at the first call: what is known to be dead is dialled anew.
     assert_eq!(host.list(LIVE).unwrap()[0].name.as_deref(), Some("Domain-0"));
@@ -200,7 +221,8 @@ fn is_honest(error: &Error) -> bool {
 #[test]
 fn process_that_serves() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    let _server = serve(SimConfig::default(), Path::new(&dir)).unwrap();
+    let age = std::env::var(AGE).unwrap();
+    let _server = serve(SimConfig::from_query([("xen", age.as_str())]).unwrap(), Path::new(&dir)).unwrap();
     // Killed long before; but never left behind by a test that failed.
     std::thread::sleep(Duration::from_secs(60));
 }

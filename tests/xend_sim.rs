@@ -97,7 +97,7 @@ fn errors_keep_their_kind_over_the_road() {
 
 #[test]
 fn guests_that_were_there_before_xend_are_known_to_it() {
-    let host = host(&[("domains", "3")]);
+    let host = host(&[("xen", "3.4"), ("domains", "3")]);
     let xend = xend(&host);
     let names = xend.domain_names(Listed::Running, soon()).unwrap();
     assert_eq!(names, ["Domain-0", "guest-00001", "guest-00002", "guest-00003"]);
@@ -115,7 +115,7 @@ fn broken_xends_are_errors_and_never_hang() {
         ("xend:close", Status::Closed),
         ("xend:rubbish", Status::Protocol),
     ] {
-        let host = host(&[("fault", fault)]);
+        let host = host(&[("xen", "3.4"), ("fault", fault)]);
         let error = xend(&host).node(Deadline::after(Duration::from_millis(200))).unwrap_err();
         assert_eq!(error.status, expected, "{fault}: {error}");
     }

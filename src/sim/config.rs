@@ -46,7 +46,7 @@ const MAX_DELAY_MS: u64 = 600_000;
 impl Default for SimConfig {
     fn default() -> Self {
         SimConfig {
-            release: Release::XEN_3_4,
+            release: Release::XEN_4_17,
             tools: None,
             memory_kib: None,
             cpus: 4,
@@ -65,7 +65,7 @@ impl SimConfig {
     ///
     /// | key | value |
     /// | --- | --- |
-    /// | `xen` | `3.4` (default), `4.1`, `4.4` or `4.17` |
+    /// | `xen` | `3.4`, `4.1`, `4.4` or `4.17` (default) |
     /// | `toolstack` | `xend` (up to 4.4; their default), `xl` (4.17; its default) or `none` |
     /// | `memory` | the host's memory: KiB, or a number with M or G behind it (512M to 16384G) |
     /// | `cpus` | physical processors, 1 to 512 |
@@ -317,7 +317,6 @@ mod tests {
             ("colour", "red", "'colour'"),
             ("xen", "9.9", "3.4"),
             ("toolstack", "xm", "xend, xl and none"),
-            ("toolstack", "xl", "xen=3.4: xl came with"),
             ("memory", "1", "512M"),
             ("memory", "99999999999999999999G", "512M"),
             ("cpus", "0", "from 1 to 512"),
@@ -344,6 +343,7 @@ mod tests {
             ("4.4", Tools::Xend, true),
             ("4.4", Tools::None, true),
             ("4.4", Tools::Xl, false),
+            ("3.4", Tools::Xl, false),
             ("4.17", Tools::Xl, true),
             ("4.17", Tools::None, true),
             ("4.17", Tools::Xend, false),
@@ -355,7 +355,8 @@ mod tests {
             }
         }
         assert_eq!(read(&[("xen", "4.1")]).unwrap().tools(), Tools::Xend);
-        assert_eq!(read(&[("xen", "4.17")]).unwrap().tools(), Tools::Xl);
+        let usual = read(&[]).unwrap();
+        assert_eq!((usual.release, usual.tools()), (Release::XEN_4_17, Tools::Xl));
     }
 
     #[test]

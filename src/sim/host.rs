@@ -121,8 +121,9 @@ impl SimHost {
         port.kill_monitor(pid).map_err(|error| failed(format_args!("cannot kill monitor {pid}"), &error))
     }
 
-    /// What /etc/xen is on a real host without xend: a folder of this host's own for the domain files, with `auto` in it. It
-    /// is made now where it is missing, and goes with the host unless that is served.
+    /// What /etc/xen is on a real host: a folder of this host's own for the domain files, with `auto` in it. It is made now where it
+    /// is missing, and goes with the host unless that is served. A host with xend, which keeps the domains itself, has only
+    /// the path, and nothing there.
     ///
     /// Errors: those of the file system.
     pub fn etc_xen(&self) -> Result<PathBuf> {
@@ -190,6 +191,10 @@ impl Running {
     }
 
     fn etc_xen(&self) -> Result<PathBuf> {
+        // Never made: making a folder costs, and nobody would look into it.
+        if self.config.tools() == Tools::Xend {
+            return Ok(serve::etc_xen(self.state.path()));
+        }
         let made = self.etc.get_or_try_init(|| {
             let (path, lock) = match &self.config.dir {
                 Some(dir) => (serve::etc_xen(dir), None),

@@ -14,7 +14,7 @@ mod list;
 
 use std::time::Duration;
 
-use common::{AGES, ALL, Scratch, guest};
+use common::{ALL, Scratch, XEND_AGES, guest};
 use list::{BEHAVIOURS, Lab, Traits};
 use xenith::channel::xenstore::Xenstore;
 use xenith::deadline::Deadline;
@@ -44,7 +44,7 @@ const XL: Traits = Traits {
 
 #[test]
 fn the_embedded_host_of_every_age_behaves() {
-    let ages = AGES.map(|age| (age, XEND)).into_iter().chain([("4.17", XL)]);
+    let ages = XEND_AGES.map(|age| (age, XEND)).into_iter().chain([("4.17", XL)]);
     for (age, traits) in ages {
         let dir = std::env::temp_dir().join(format!("xenith-behaviours-{age}-{}", std::process::id()));
         let config = xenith::sim::SimConfig::from_query([("xen", age)]).unwrap();

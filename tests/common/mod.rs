@@ -10,8 +10,9 @@ use xenith::driver::{Connection, ListFilter, OpenOptions};
 pub const ALL: ListFilter = ListFilter { active: true, inactive: true, fresh: false };
 pub const LIVE: ListFilter = ListFilter { active: true, inactive: false, fresh: false };
 
-/// The releases that the embedded host plays.
-pub const AGES: [&str; 3] = ["3.4", "4.1", "4.4"];
+/// The releases that the embedded host plays with xend, and all of them: the last one has xl.
+pub const XEND_AGES: [&str; 3] = ["3.4", "4.1", "4.4"];
+pub const AGES: [&str; 4] = ["3.4", "4.1", "4.4", "4.17"];
 
 /// The four guests of the Xen driver's documentation.
 pub const SEEDS: [&str; 4] = ["pv-bootloader", "pv-direct-kernel", "hvm-bios", "hvm-direct-kernel"];

@@ -29,10 +29,10 @@ pub(crate) struct SimArgs {
     /// The folder of its sockets; it is made where it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// The release of Xen that it behaves as: 3.4, 4.1, 4.4 or 4.17
+    /// The release of Xen that it behaves as: 3.4, 4.1, 4.4 or 4.17 (the default)
     #[arg(long, value_name = "RELEASE")]
     xen: Option<String>,
-    /// Its toolstack: xend (up to 4.4), xl (4.17) or none
+    /// Its toolstack: xend (3.4 to 4.4; their default), xl (4.17; its default) or none
     #[arg(long, value_name = "NAME")]
     toolstack: Option<String>,
     /// Its memory: KiB, or with M or G behind it
@@ -50,7 +50,8 @@ pub(crate) struct SimArgs {
     /// How long a guest takes to shut down, ms
     #[arg(long, value_name = "MS")]
     shutdown: Option<String>,
-    /// Roads that are broken: ROAD:KIND[,...]; hypercall, xenstore, xend; fail, hang, rubbish, close
+    /// Roads that are broken: ROAD:KIND[,...]; roads: hypercall (fail, rubbish), xenstore and xend (fail, hang, rubbish, close),
+    /// xl (these, and half and stuck: a creation that is killed or hangs half way)
     #[arg(long, value_name = "FAULTS")]
     fault: Option<String>,
 }

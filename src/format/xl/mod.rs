@@ -15,8 +15,8 @@
 //! - the firmware and device model of xend's packages: they mean the usual ones, which xl finds; likewise `/usr/bin/pygrub` is written `pygrub`;
 //! - an empty floppy drive, which an HVM guest has anyway.
 //!
-//! An interface's rate is written and read as libvirt does, the same number of KB/s as there are KiB/s in the model. xl takes a KB for 1000 bytes, so
-//! the guest may send 2.4 % less.
+//! An interface's rate is written in bytes, because xl takes a KB for 1000 of them and domain XML means 1024. What is read is taken as libvirt means
+//! it, the same number of KiB/s as there are KB/s: a guest of its making shows the rate that it was given.
 //!
 //! Floppy disks and parallel ports have no keys in xl; they go to the device model as arguments.
 

@@ -280,7 +280,7 @@ fn options_that_the_model_has_no_place_for_survive_a_change() {
     let text = update(old, &guest).unwrap();
     for part in [
         "\"backend=storage,discard,format=raw,vdev=hda,access=rw,target=/new\",'/b,raw,hdb,w'",
-        "\"mac=00:16:3e:00:00:01,bridge=br0,rate=10KB/s,backend=net\"",
+        "\"mac=00:16:3e:00:00:01,bridge=br0,rate=10240B/s,backend=net\"",
         "\"mac=00:16:3e:00:00:02,bridge=br1,trunk=7\"",
         "usbdevice=[ \"host:1.2\" ]",
         "\"-no-hpet\", \"-drive\", \"if=floppy,format=raw,index=0,file=/f,,d\"",

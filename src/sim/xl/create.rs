@@ -204,7 +204,7 @@ fn is_nowhere(path: &Option<String>) -> Option<&str> {
 
 /// Of what the configuration names, the first thing that is not there.
 fn missing(guest: &Guest) -> Option<Cause<'_>> {
-    for (number, disk) in guest.disks.iter().enumerate() {
+    for (number, disk) in super::json::disks(guest).enumerate() {
         if let Some(path) = is_nowhere(&disk.source) {
             return Some(Cause::NoDisk { number, target: &disk.target, path });
         }

@@ -136,11 +136,16 @@ pub(super) fn video_kib(guest: &Guest) -> u64 {
     if guest.is_hvm() { 8192 } else { 0 }
 }
 
+/// The disks that libxl knows of: a floppy drive is among the arguments for the device model.
+pub(super) fn disks(guest: &Guest) -> impl Iterator<Item = &Disk> {
+    guest.disks.iter().filter(|disk| disk.device != DiskDevice::Floppy)
+}
+
 /// A domain's configuration, as it runs: `guest` has a uuid and MAC addresses.
 pub(super) fn config(guest: &Guest) -> Json {
     let mut all = vec![("c_info", c_info(guest)), ("b_info", b_info(guest))];
     let lists = [
-        ("disks", guest.disks.iter().map(disk).collect()),
+        ("disks", disks(guest).map(disk).collect()),
         ("nics", guest.interfaces.iter().enumerate().map(|(n, i)| nic(n, i, guest.is_hvm())).collect()),
         ("pcidevs", guest.pci_devices.iter().map(pci).collect()),
         (

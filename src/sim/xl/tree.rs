@@ -1,7 +1,7 @@
 //! What libxl 4.17 writes into xenstore for a domain, key by key and right by right as a real one does (tests/data/xl; facts: xen-abi.md
 //! section 6).
 
-use super::json::{bridge, kind, video_kib, vif_script};
+use super::json::{bridge, disks, kind, video_kib, vif_script};
 use crate::model::guest::{Disk, DiskDevice, Graphics, Interface};
 use crate::model::{DomId, Guest, GuestType};
 use crate::sim::xend::disk_number;
@@ -229,7 +229,7 @@ fn pages(guest: &Guest, domid: DomId) -> (u64, u64) {
 /// The devices, and what the daemons add to them at once.
 pub(super) fn devices(guest: &Guest, facts: Facts, store: &mut Xenstored) {
     let Facts { domid, display, .. } = facts;
-    for (number, one) in guest.disks.iter().enumerate() {
+    for (number, one) in disks(guest).enumerate() {
         let loop_number = domid as usize * 16 + number;
         Tree { store, guest: domid as u16 }.device(domid, disk(one, guest.os.kind, loop_number));
     }
