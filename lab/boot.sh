@@ -50,7 +50,7 @@ overlay() {
         ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O1 -o "$program" "$source" -I"$lab/../include" "$library"
       else
         # Figures are compared with these.
-        ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -o "$program" "$source" -Wl,--as-needed -lxenlight -lxenctrl -lxenstore -lxentoollog
+        ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -o "$program" "$source" -Wl,--as-needed -lxenlight -lxenctrl -lxenforeignmemory -lxenstore -lxentoollog
       fi
     fi
     install -m 755 "$program" "$root/lab/bin/"

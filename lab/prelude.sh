@@ -89,3 +89,37 @@ clean() {
   xl list
   return 1
 }
+
+# xml NAME MEMORY_KIB [DEVICE...]: prints domain XML of a PV guest that runs guest-init.
+xml() {
+  local name=$1 memory=$2
+  shift 2
+  printf "<domain type='xen'><name>%s</name><memory>%s</memory><vcpu>1</vcpu>" "$name" "$memory"
+  printf "<os><type>linux</type><kernel>/boot/vmlinuz</kernel><initrd>/boot/guest.gz</initrd><cmdline>console=hvc0 quiet mitigations=off</cmdline></os>"
+  printf '<devices>%s</devices></domain>\n' "$*"
+}
+
+# fails STATUS SECONDS COMMAND...: it ends with this status, in time; what it said is in /tmp/own/said, which is shown when it does not.
+fails() {
+  local want=$1 limit=$2 status=0
+  shift 2
+  mkdir -p /tmp/own
+  timeout -k 5 "$limit" "$@" > /tmp/own/said 2>&1 || status=$?
+  [ $status = "$want" ] || { echo "status $status instead of $want: $*"; cat /tmp/own/said; return 1; }
+}
+
+# traces: prints what a domain leaves on a host, to compare it before and after. /tmp/own is the test's own; /run/xen-hotplug has locks of
+# xl's scripts, which stay.
+traces() {
+  xl list | awk '{ print $1, $2 }'
+  xenstore-ls -f | sed -n 's/ = .*//; \,^/\(libxl\|vm\|local/domain\)/,p' | sort
+  losetup -a
+  find /tmp /run /var/lib/xen \( -path /tmp/own -o -path /run/lab -o -path /run/xen-hotplug \) -prune -o -print | sort
+  ps -o args | grep -E '^(\S*/)?(xl|qemu\S*|xenith\S*) ' || true
+}
+
+# nothing_left: the traces are those in /tmp/own/before; what is more or less is shown.
+nothing_left() {
+  traces > /tmp/own/after
+  diff /tmp/own/before /tmp/own/after > /tmp/own/diff || { head -n 40 /tmp/own/diff; return 1; }
+}
