@@ -144,7 +144,7 @@ impl Driver for Notes {
     fn is_persistent(&self, _: &Identity) -> Result<bool> {
         Ok(true)
     }
-    fn save(&self, _: &Identity, file: &Path) -> Result<()> {
+    fn save(&self, _: &Identity, file: &Path, _: &str) -> Result<()> {
         self.note(format!("save {}", file.display()));
         Ok(())
     }

@@ -208,7 +208,7 @@ impl Domain {
 
     /// See [`Driver::save`].
     pub fn save(&self, file: &Path) -> Result<()> {
-        self.driver()?.save(&self.identity(), file)
+        self.driver()?.save(&self.identity(), file, self.connection.uri())
     }
 
     /// See [`Driver::autostart`].

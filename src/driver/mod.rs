@@ -125,8 +125,9 @@ pub trait Driver: Send + Sync {
     /// Whether the host remembers it when it is not running.
     fn is_persistent(&self, domain: &Identity) -> Result<bool>;
 
-    /// Writes its state into a file and ends its life.
-    fn save(&self, domain: &Identity, file: &Path) -> Result<()>;
+    /// Writes its state into a file and ends its life. A save that fails can cost it its monitor: then there is a new one, which
+    /// connects to `uri`.
+    fn save(&self, domain: &Identity, file: &Path, uri: &str) -> Result<()>;
     /// Begins the next life of a saved domain; returns it.
     fn restore(&self, file: &Path, paused: bool) -> Result<Identity>;
     /// Whether it is started with the host.

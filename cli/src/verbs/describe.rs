@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use xenith::driver::{Connection, Domain};
-use xenith::model::{DomId, DomainInfo};
+use xenith::model::{DomainInfo, State};
 use xenith::{Result, Status};
 
 use crate::answer::{Answer, visible};
@@ -45,7 +45,7 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
     let persistent = if_told(domain.is_persistent())?;
     // A transient domain cannot be; asking is an error.
     let autostart = if persistent == Some(false) { Some(false) } else { if_told(domain.autostart())? };
-    let monitor = monitor_of(&domain, info.domid)?;
+    let monitor = monitor_of(&domain, &info)?;
 
     let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "-".into());
     let kib = |figure: Option<u64>| or_dash(figure.map(|kib| format!("{kib} KiB")));
@@ -75,10 +75,11 @@ pub(crate) fn dominfo(connection: &Connection, args: &DomainArg) -> Result<Answe
 }
 
 /// Whether a life's monitor runs; None where there is no life, or no such thing as a monitor.
-fn monitor_of(domain: &Domain, life: Option<DomId>) -> Result<Option<bool>, Failure> {
-    match life {
-        // Domain-0 is nobody's child.
+fn monitor_of(domain: &Domain, info: &DomainInfo) -> Result<Option<bool>, Failure> {
+    match info.domid {
+        // Domain-0 is nobody's child, and of one that is being torn down there is nothing left to mind.
         None | Some(0) => Ok(None),
+        Some(_) if info.state == State::Shutdown => Ok(None),
         Some(_) => match domain.has_monitor() {
             // The life has ended since.
             Err(error) if matches!(error.status, Status::InvalidState | Status::Stale | Status::NotFound) => {
@@ -112,7 +113,7 @@ gives, the last as `xenith help dominfo` has it.";
 pub(crate) fn domstate(connection: &Connection, args: &DomstateArgs) -> Result<Answer, Failure> {
     let domain = args.domain.find(connection)?;
     let info = domain.info()?;
-    let monitor = monitor_of(&domain, info.domid)?;
+    let monitor = monitor_of(&domain, &info)?;
     let mut text = info.state.name().to_owned();
     if args.reason {
         text = format!("{text} ({})", info.reason.name());

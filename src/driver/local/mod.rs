@@ -375,8 +375,8 @@ impl Driver for LocalDriver {
         }
     }
 
-    fn save(&self, domain: &Identity, file: &Path) -> Result<()> {
-        self.save_domain(domain, file)
+    fn save(&self, domain: &Identity, file: &Path, uri: &str) -> Result<()> {
+        self.save_domain(domain, file, uri)
     }
 
     fn restore(&self, file: &Path, paused: bool) -> Result<Identity> {

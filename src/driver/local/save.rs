@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::{libxl_json, xl};
 use crate::model::identity::check_name;
-use crate::model::{DomId, Identity, State, Uuid};
+use crate::model::{Identity, State, Uuid};
 use crate::wire::saved::{Head, MAX_HEAD};
 use crate::wire::sexpr::Sexpr;
 
@@ -22,9 +22,12 @@ use crate::wire::sexpr::Sexpr;
 /// ended in the middle of a save can leave a guest that does not go on, so this is generous.
 const SLOWEST_KIB: u64 = 8 << 10;
 
+/// How long a monitor that leaves needs for it.
+const LEAVING: Duration = Duration::from_secs(1);
+
 impl LocalDriver {
     /// Writes a life's state into a file and ends it. A file that exists is replaced.
-    pub(super) fn save_domain(&self, domain: &Identity, file: &Path) -> Result<()> {
+    pub(super) fn save_domain(&self, domain: &Identity, file: &Path, uri: &str) -> Result<()> {
         let road = self.active(Op::Save)?;
         let file = absolute(file)?;
         let (life, info) = self.life_to_act_on(domain)?;
@@ -33,6 +36,7 @@ impl LocalDriver {
         }
         let pinned = Identity { uuid: info.uuid, domid: Some(life) };
         let existed = fs::symlink_metadata(&file).is_ok();
+        let minded = road == Road::Xl && self.minded(&pinned)?;
         let deadline = self.transfer_deadline(info.memory_kib.unwrap_or(0));
         let saved = match road {
             Road::Xend => {
@@ -55,20 +59,20 @@ impl LocalDriver {
                 .on(road)),
                 _ => Ok(()),
             },
-            Err(error) => Err(self.not_saved(error, &pinned, life, &file, existed)),
+            Err(error) => Err(self.not_saved(error, &pinned, (&file, existed), minded.then_some(uri))),
         }
     }
 
     /// After a save that failed: says what became of the guest, and removes half a file. Only a file that was not there before, and only
-    /// while the guest still lives: else it may be all that is left of it.
+    /// while the guest still lives: else it may be all that is left of it. `minded` is where a new monitor connects to, if it had one.
     fn not_saved(
         &self,
         mut error: Error,
         life: &Identity,
-        domid: DomId,
-        file: &Path,
-        existed: bool,
+        (file, existed): (&Path, bool),
+        minded: Option<&str>,
     ) -> Error {
+        let domid = life.domid.unwrap_or_default();
         let shown = file.display();
         let note = match self.pinned_life(life) {
             Ok(Some(info)) if info.state != State::Shutdown => {
@@ -83,11 +87,20 @@ impl LocalDriver {
                             "; domain {domid} is suspended and does not go on by itself: destroy it, and start it again"
                         )
                     }
-                    // xl's monitor takes a guest that is suspended for saved, and does not wait for what comes of it (seen with 4.17).
-                    _ if error.road == Road::Xl && !self.minded(life).unwrap_or(true) => format!(
-                        "; domain {domid} goes on, but its monitor has left it: 'xenith monitor' sets one up"
-                    ),
-                    _ => format!("; domain {domid} goes on"),
+                    _ => {
+                        let mut note = format!("; domain {domid} goes on");
+                        if let Some(uri) = minded
+                            && self.monitor_leaves(life)
+                        {
+                            note.push_str(&match self.start_a_monitor(life, uri) {
+                                Ok(()) => ", and as its monitor has left it, xenith minds it".to_owned(),
+                                Err(second) => format!(
+                                    ", but its monitor has left it ('xenith monitor' sets one up), and no other could be started: {second}"
+                                ),
+                            });
+                        }
+                        note
+                    }
                 }
             }
             Ok(_) => format!("; domain {domid} has ended meanwhile: {shown} may hold it, and is kept"),
@@ -97,6 +110,19 @@ impl LocalDriver {
         };
         error.message.push_str(&note);
         error
+    }
+
+    /// Whether a life has no monitor, or loses it now: xl's takes a guest that is suspended for saved, and does not wait for what comes
+    /// of it (seen with 4.17).
+    fn monitor_leaves(&self, life: &Identity) -> bool {
+        let deadline = Deadline::after(LEAVING);
+        loop {
+            match self.minded(life) {
+                Ok(false) => return true,
+                Ok(true) if !deadline.is_over() => std::thread::sleep(LEAVING / 10),
+                _ => return false,
+            }
+        }
     }
 
     /// Begins the next life of the domain that a file holds.

@@ -15,14 +15,17 @@ use crate::store::Entry;
 /// How often the hypervisor is asked whether a life is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The least time for destroying a half-made domain: xl gives a backend 10 s to let go of a device before it takes it away.
+const CLEANING: Duration = Duration::from_secs(20);
+
 impl LocalDriver {
     /// Resume, shutdown, reboot, destroy.
     pub(super) fn act_by_xl(&self, op: Op, life: &Identity, domid: DomId) -> Result<()> {
         let xl = self.xl()?;
         let deadline = self.toolstack_deadline();
         match op {
-            Op::Shutdown => self.change(|| xl.shutdown(domid, deadline)),
-            Op::Reboot => self.change(|| xl.reboot(domid, deadline)),
+            Op::Shutdown => self.change(|| xl.shutdown(domid, deadline)).map_err(unanswered),
+            Op::Reboot => self.change(|| xl.reboot(domid, deadline)).map_err(unanswered),
             Op::Resume => {
                 self.change(|| xl.unpause(domid, deadline))?;
                 // xl says 0 even when it did not.
@@ -150,22 +153,33 @@ impl LocalDriver {
                 continue;
             }
             // A time of its own: the deadline of the creation may be what has just passed.
-            let deadline = Deadline::after(self.timeout);
+            let deadline = Deadline::after(self.timeout.max(CLEANING));
             let ended = self.change(|| self.xl()?.destroy(life, deadline));
             let over = self.wait_for_end(&Identity { uuid, domid: Some(life) }, deadline);
-            if let (Err(second), Ok(Some(_)) | Err(_)) = (ended, over) {
-                self.log.say(
-                    Level::Error,
-                    format_args!("the half-made domain {life} ({uuid}) remains: {second}"),
-                );
-                let message = format!(
-                    "; and the half-made domain {life} ({uuid}) could not be destroyed (try 'xl destroy {life}'): {second}"
-                );
-                error.message.push_str(&message);
+            match (ended, over) {
+                (Err(second), Ok(Some(_)) | Err(_)) => {
+                    self.log.say(
+                        Level::Error,
+                        format_args!("the half-made domain {life} ({uuid}) remains: {second}"),
+                    );
+                    let message = format!(
+                        "; and the half-made domain {life} ({uuid}) could not be destroyed (try 'xl destroy {life}'): {second}"
+                    );
+                    error.message.push_str(&message);
+                }
+                _ => error.message.push_str(&format!("; the half-made domain {life} was destroyed")),
             }
         }
         error
     }
+}
+
+/// xl waits for a guest to take note of a request for a minute; our deadline may be shorter.
+fn unanswered(mut error: Error) -> Error {
+    if error.status == Status::Timeout {
+        error.message.push_str("; the guest does not take note of the request: it is not up yet, or hangs, and then 'destroy' ends it");
+    }
+    error
 }
 
 impl LocalDriver {
