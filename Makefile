@@ -1,7 +1,7 @@
 # xenith: build, install, test.
 #
 #   make                  builds the library and the command
-#   make install          puts them into PREFIX (/usr/local); DESTDIR and LIBDIR as usual. Builds nothing.
+#   make install          puts them into PREFIX (/usr/local); DESTDIR, LIBDIR, BINDIR as usual. Builds nothing: give `make` the same PREFIX.
 #   make uninstall        takes them out again
 #   make header           writes include/xenith.h and the export list anew
 #   make abi              takes the header's binary interface as the reference that later builds are compared with
@@ -53,12 +53,17 @@ build: $(OUT)/$(SHARED) $(OUT)/libxenith.a $(OUT)/libs.private $(OUT)/bin/xenith
 
 # ---- build ----
 
+# Where the library looks first for the command, which it starts as the monitor of a domain that lost its own; then in /usr/local/bin and
+# /usr/bin. So who installs elsewhere gives PREFIX or BINDIR to `make` as well as to `make install`. It is a path on the machine
+# that runs it: without DESTDIR.
+BUILT_FOR = XENITH_BINDIR='$(BINDIR)'
+
 # Asking rustc what to link with makes it say each time that it was asked; nobody needs that line.
 $(ABI)/release/libxenith.a: SHELL := /bin/bash
 $(ABI)/release/libxenith.a: FORCE
 	@CARGO=$(CARGO) scripts/setup.sh rust
 	$(call say,CARGO,the library)
-	$(Q)set -o pipefail; $(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
+	$(Q)set -o pipefail; $(BUILT_FOR) $(CARGO) rustc --release --locked -p xenith --lib --crate-type staticlib --target-dir $(ABI) -- \
 	    --print native-static-libs=$(CURDIR)/$(ABI)/native-static-libs 2>&1 | \
 	    { grep -v -e '^note: native artifacts to link against' -e '^$$' || true; }
 
@@ -92,7 +97,7 @@ $(OUT)/libs.private: $(ABI)/release/libxenith.a
 
 target/release/xenith: FORCE
 	$(call say,CARGO,the command)
-	$(Q)$(CARGO) build --release --locked -p xenith-cli --target-dir target
+	$(Q)$(BUILT_FOR) $(CARGO) build --release --locked -p xenith-cli --target-dir target
 
 $(OUT)/bin/xenith: target/release/xenith
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <xenith.h>
 
+/* Xen 4.17 with xl. */
 #define SIM "xen+sim:///"
 /* Where a test is about xend. */
 #define SIM_XEND "xen+sim:///?xen=3.4"

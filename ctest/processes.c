@@ -1,6 +1,6 @@
 /*
  * Two processes on one embedded host, which a third serves: each sees at once what the other did, and both can work at the same time.
- *   processes XENITH-COMMAND
+ *   processes XENITH-COMMAND RELEASE-OF-XEN
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     char uri[128], path[128];
     int there[2], back[2], status, tries;
     pid_t server, peer;
-    CHECK(argc == 2);
+    CHECK(argc == 3);
     CHECK(mkdtemp(folder) != NULL && pipe(there) == 0 && pipe(back) == 0);
     snprintf(uri, sizeof uri, "xen+sim:///?dir=%s/host", folder);
     alarm(300);
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
         snprintf(path, sizeof path, "%s/host", folder);
         /* Its greeting is not the test's output. */
         if (freopen("/dev/null", "w", stdout) != NULL)
-            execl(argv[1], argv[1], "sim", "--dir", path, (char *)NULL);
+            execl(argv[1], argv[1], "sim", "--xen", argv[2], "--dir", path, (char *)NULL);
         _exit(127);
     }
     snprintf(path, sizeof path, "%s/host/host", folder);
