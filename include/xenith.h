@@ -689,7 +689,7 @@ xenith_status xenith_connect_get_library_version(struct xenith_connect *conn,
  *
  * @param conn   a connection
  * @param kind   the kind of guest as domain XML names it: "linux" or "xen" (PV), "hvm", "xenpvh";
- *               NULL for any
+ *               NULL for the number that each of them may have
  * @param flags  0
  * @param out    receives the number
  * @param err    receives NULL or an error object; may be NULL

@@ -116,7 +116,7 @@ class Connection:
         return node_info(raw)
 
     def max_vcpus(self, type: Optional[str] = None) -> int:
-        """The most vcpus that a guest of that kind (``linux``, ``hvm``, ``xenpvh``; None: any) may have."""
+        """The most vcpus that a guest of that kind (``linux``, ``hvm``, ``xenpvh``; None: each of them) may have."""
         kind = None if type is None else encode(type, "type")
         out = ctypes.c_uint32()
         with self._handle as pointer:
