@@ -252,14 +252,17 @@ test: setup-test
 setup-lab:
 	@CARGO=$(CARGO) scripts/setup.sh lab
 
-# What runs in dom0 beside the library: the C tests, which use it as it is installed. LAB_BINS brings more.
+# What runs in dom0 beside the library: the C tests, which use it as it is installed, and tests/agreement.rs. LAB_BINS brings more.
 lab-programs: test-prefix
 	$(Q)cmake -S ctest -B build/ctest -DCMAKE_BUILD_TYPE=Debug $(if $(V),,> /dev/null)
 	$(Q)cmake --build build/ctest $(if $(V),--verbose,-- --no-print-directory --quiet)
+	@mkdir -p build/lab-tests
+	$(Q)$(CARGO) test --locked --no-run --test agreement 2>&1 | tee build/lab-tests/log | sed -n 's/^ *Executable .*(\(.*\))$$/\1/p' > build/lab-tests/path
+	$(Q)test -s build/lab-tests/path && cp "$$(cat build/lab-tests/path)" build/lab-tests/agreement || { cat build/lab-tests/log; exit 1; }
 
 lab: setup-lab
 	@$(MAKE) --no-print-directory lab-programs
-	@LAB_BINS='$(LAB_BINS)' lab/run.sh $(TEST_PREFIX) $(LAB_TESTS)
+	@LAB_BINS='build/lab-tests/agreement $(LAB_BINS)' lab/run.sh $(TEST_PREFIX) $(LAB_TESTS)
 
 bench: test-prefix
 	$(Q)$(CARGO) bench --locked --bench figures

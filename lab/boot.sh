@@ -36,8 +36,13 @@ overlay() {
   fi
   mkdir -p "$root/usr/lib/python3/dist-packages" "$build/programs"
   cp -r "$lab/../python/xenith" "$root/usr/lib/python3/dist-packages/"
-  cp "$lab"/tests/*.sh "$root/lab/tests/"
+  find "$lab/tests" -name "*.sh" -o -name "*.py" | xargs cp -t "$root/lab/tests/"
   cp "$lab/../tests/data/seeds/"*.xml "$root/lab/data/"
+  cp "$lab/../docs/agreement.md" "$root/lab/data/"
+  for source in seeds libxl/agreement xl/dryrun; do
+    mkdir -p "$root/lab/data/agreement/$(basename "$source")"
+    cp "$lab/../tests/data/$source/"*.xml "$root/lab/data/agreement/$(basename "$source")/"
+  done
   install -m 755 "$lab/dom0-init" "$lab/runner" "$root/lab/"
   install -m 644 "$lab/prelude.sh" "$root/lab/"
 

@@ -2,9 +2,10 @@
 //! --dryrun`) is compared with the model of the XML, field by field. So is what xl keeps of a running domain (`xl list -l`).
 //! docs/agreement.md lists the differences that there may be; each of its rows is a rule here.
 //!
-//! `tests/data/libxl/agreement` holds, for each guest, NAME.cfg (what the library writes) and NAME.json (what xl 4.17 made of it), and
-//! NAME.list.json for those that ran. Their XML is beside them or in `tests/data/seeds`. The same is done with a folder that the environment names:
-//! XENITH_AGREEMENT=FOLDER, with NAME.xml and NAME.json, NAME.list.json or both. XENITH_AGREEMENT_WRITE=FOLDER writes NAME.cfg anew into FOLDER.
+//! `tests/data/libxl/agreement` and `tests/data/xl/dryrun` hold, for each guest, NAME.cfg (what the library writes) and NAME.json (what xl 4.17 made
+//! of it), and NAME.list.json for those that ran. Their XML is beside them or in `tests/data/seeds`. The same is done with folders that the environment names:
+//! XENITH_AGREEMENT=FOLDER..., with NAME.xml and NAME.json, NAME.list.json or both; XENITH_AGREEMENT_WRITE=FOLDER... writes NAME.cfg beside each
+//! NAME.xml there. The lab does both with a real xl in between (lab/tests/63-dryrun.sh).
 
 // A test that cannot read its data has failed.
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
@@ -108,6 +109,14 @@ const RULES: &[Rule] = &[
         explain: |ours, _| {
             for timer in ours.clock.timers.iter_mut().filter(|timer| timer.mode.is_some()) {
                 timer.present = Some(true);
+            }
+        },
+    },
+    Rule {
+        row: "clock/timer: their order",
+        explain: |ours, xls| {
+            for guest in [ours, xls] {
+                guest.clock.timers.sort_by(|one, other| one.name.cmp(&other.name));
             }
         },
     },
@@ -343,53 +352,69 @@ fn documents(folder: &Path) -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Guests that are in the repository: their names and XML.
-fn guests() -> Vec<(String, Guest)> {
-    let mut all = documents(&data("libxl/agreement"));
-    all.extend(documents(&data("seeds")));
-    let guest =
-        |path: &Path| xml::parse(&text(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    all.into_iter().map(|(name, path)| (name, guest(&path))).collect()
+/// The guest of a document.
+fn guest(path: &Path) -> Guest {
+    xml::parse(&text(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The pairs of those guests whose JSON is in `folder`.
-fn pairs(guests: Vec<(String, Guest)>, folder: &Path) -> Vec<Pair> {
+/// A guest of the repository, and the folder where what xl said of it is.
+struct Recorded {
+    name: String,
+    guest: Guest,
+    folder: PathBuf,
+}
+
+fn guests() -> Vec<Recorded> {
+    let places =
+        [("libxl/agreement", "libxl/agreement"), ("seeds", "libxl/agreement"), ("xl/dryrun", "xl/dryrun")];
+    let of = |(documents_in, said_in)| {
+        let recorded = move |(name, path): (String, PathBuf)| Recorded {
+            name,
+            guest: guest(&path),
+            folder: data(said_in),
+        };
+        documents(&data(documents_in)).into_iter().map(recorded)
+    };
+    places.into_iter().flat_map(of).collect()
+}
+
+/// The pairs of a guest: its JSON is in `folder`.
+fn pairs(name: &str, ours: &Guest, folder: &Path) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (name, ours) in guests {
-        for suffix in ["json", "list.json"] {
-            let path = folder.join(format!("{name}.{suffix}"));
-            if !path.exists() {
-                continue;
-            }
-            let all = from_json(&text(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let same = all.into_iter().map(|one| one.guest).find(|guest| guest.name == ours.name);
-            let xls = same.unwrap_or_else(|| panic!("{} has no domain {}", path.display(), ours.name));
-            pairs.push(Pair { name: format!("{name}.{suffix}"), ours: ours.clone(), xls });
+    for suffix in ["json", "list.json"] {
+        let path = folder.join(format!("{name}.{suffix}"));
+        if !path.exists() {
+            continue;
         }
+        let all = from_json(&text(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let same = all.into_iter().map(|one| one.guest).find(|guest| guest.name == ours.name);
+        let xls = same.unwrap_or_else(|| panic!("{} has no domain {}", path.display(), ours.name));
+        pairs.push(Pair { name: path.display().to_string(), ours: ours.clone(), xls });
     }
     pairs
 }
 
 fn recorded() -> Vec<Pair> {
-    pairs(guests(), &data("libxl/agreement"))
+    guests().iter().flat_map(|one| pairs(&one.name, &one.guest, &one.folder)).collect()
+}
+
+/// The folders that a variable of the environment names.
+fn folders(variable: &str) -> Vec<PathBuf> {
+    std::env::var_os(variable).map(|list| std::env::split_paths(&list).collect()).unwrap_or_default()
 }
 
 #[test]
 fn every_guest_was_shown_to_xl() {
-    let dryruns = recorded().iter().filter(|pair| !pair.name.ends_with(".list.json")).count();
-    assert_eq!(dryruns, guests().len());
+    for Recorded { name, folder, .. } in guests() {
+        assert!(folder.join(format!("{name}.json")).exists(), "no {name}.json in {}", folder.display());
+    }
 }
 
 #[test]
 fn what_xl_was_given_is_what_is_written_today() {
-    let target = std::env::var_os("XENITH_AGREEMENT_WRITE").map(PathBuf::from);
-    for (name, guest) in guests() {
+    for Recorded { name, guest, folder } in guests() {
         let written = to_xl(&guest).unwrap_or_else(|error| panic!("{name}: {error}"));
-        if let Some(folder) = &target {
-            std::fs::write(folder.join(format!("{name}.cfg")), &written).expect("written");
-            continue;
-        }
-        let given = text(&data("libxl/agreement").join(format!("{name}.cfg")));
+        let given = text(&folder.join(format!("{name}.cfg")));
         assert_eq!(written, given, "{name}: show the new one to xl again");
     }
 }
@@ -421,16 +446,29 @@ fn the_document_has_the_same_table() {
 }
 
 #[test]
+fn the_guests_of_the_environment_are_written_for_xl() {
+    for folder in folders("XENITH_AGREEMENT_WRITE") {
+        let documents = documents(&folder);
+        assert!(!documents.is_empty(), "{} holds no documents", folder.display());
+        for (name, path) in documents {
+            let written = to_xl(&guest(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            std::fs::write(folder.join(format!("{name}.cfg")), written).expect("written");
+        }
+    }
+}
+
+#[test]
 fn a_host_of_the_environment_agrees() {
-    let Some(folder) = std::env::var_os("XENITH_AGREEMENT").map(PathBuf::from) else {
+    let folders = folders("XENITH_AGREEMENT");
+    if folders.is_empty() {
         println!("skipped: XENITH_AGREEMENT names no folder with pairs of NAME.xml and NAME.json");
-        return;
-    };
-    let guest =
-        |path: &Path| xml::parse(&text(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let guests = documents(&folder).into_iter().map(|(name, path)| (name, guest(&path))).collect();
-    let pairs = pairs(guests, &folder);
-    assert!(!pairs.is_empty(), "{} holds no pairs", folder.display());
-    let all: Vec<String> = pairs.iter().flat_map(|pair| differences(pair, None)).collect();
-    assert!(all.is_empty(), "{}", all.join("\n"));
+    }
+    for folder in folders {
+        let of = |(name, path): (String, PathBuf)| pairs(&name, &guest(&path), &folder);
+        let pairs: Vec<Pair> = documents(&folder).into_iter().flat_map(of).collect();
+        assert!(!pairs.is_empty(), "{} holds no pairs", folder.display());
+        println!("{}: {} pairs", folder.display(), pairs.len());
+        let all: Vec<String> = pairs.iter().flat_map(|pair| differences(pair, None)).collect();
+        assert!(all.is_empty(), "{}", all.join("\n"));
+    }
 }
