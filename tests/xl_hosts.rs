@@ -97,6 +97,21 @@ fn an_xl_that_does_not_answer_at_all_is_not_waited_for_beyond_the_deadline() {
 }
 
 #[test]
+fn the_xml_of_a_domain_says_its_machine_whether_it_runs_or_not() {
+    let host = Host::new("machine", &[]);
+    host.write("web.cfg", FILE);
+    let connection = host.open();
+    let domain = connection.lookup_by_name("web").unwrap();
+    let kind = "<type arch='x86_64' machine='xenpv'>linux</type>";
+    assert!(domain.xml(true).unwrap().contains(kind));
+    domain.start(false).unwrap();
+    for inactive in [true, false] {
+        let xml = domain.xml(inactive).unwrap();
+        assert!(xml.contains(kind), "{xml}");
+    }
+}
+
+#[test]
 fn a_file_without_a_uuid_is_started_with_a_derived_one_each_time() {
     let host = Host::new("derived", &[]);
     host.write("web.cfg", FILE);

@@ -147,7 +147,8 @@ pub unsafe extern "C" fn xenith_domain_set_autostart(
 
 /// Whether the process runs that acts when this life ends: on a host of the xl toolstack, each life
 /// has one, which frees the domain when it powers off and starts it again when it reboots. Without
-/// it the domain goes on, but is left as it is when it ends.
+/// it the domain goes on, but is left as it is when it ends. A domain that libvirt began has none and
+/// counts as having one: libvirt's daemon minds it.
 ///
 /// Road: /proc, where the toolstack's processes are.
 ///

@@ -1,6 +1,6 @@
 //! Domain XML: the toolstack's configuration, and what only a running domain has.
 
-use super::find::{Inactive, Now, gone};
+use super::find::{Inactive, Now, gone, machine_of};
 use super::routes::Op;
 use super::{LocalDriver, live, unserved};
 use crate::error::{Error, Result, Road, Status};
@@ -17,15 +17,12 @@ impl LocalDriver {
     pub(super) fn domain_xml(&self, domain: &Identity, inactive: bool) -> Result<String> {
         for _ in 0..TRIES {
             let info = match self.now(domain)? {
-                Now::Inactive(Inactive::Stored(entry)) => {
-                    return Ok(xml::write(&entry.guest, &Live::default()));
-                }
+                Now::Inactive(Inactive::Stored(entry)) => return Ok(self.stored_xml((*entry.guest).clone())),
                 Now::Inactive(Inactive::Xend(_)) => return self.xend_xml(domain.uuid, None, true),
                 Now::Live(info) => info,
             };
             if inactive && let Some(entry) = self.entry_of(&info)? {
-                let guest = Guest { uuid: Some(info.uuid), ..(*entry.guest).clone() };
-                return Ok(xml::write(&guest, &Live::default()));
+                return Ok(self.stored_xml(Guest { uuid: Some(info.uuid), ..(*entry.guest).clone() }));
             }
             match self.active(Op::Xml)? {
                 Road::Xend => return self.xend_xml(domain.uuid, info.domid, inactive),
@@ -63,7 +60,30 @@ impl LocalDriver {
             guest.description = entry.guest.description.clone();
         }
         let live = if inactive { Live::default() } else { self.live_facts(domid, &mut guest) };
+        self.name_machine(&mut guest);
         Ok(Some(xml::write(&guest, &live)))
+    }
+
+    /// The description that a file has.
+    fn stored_xml(&self, mut guest: Guest) -> String {
+        self.name_machine(&mut guest);
+        xml::write(&guest, &Live::default())
+    }
+
+    /// Says the architecture and the kind of machine, which xl's language leaves to the host, and which libvirt says of every domain. A
+    /// description is complete without them.
+    fn name_machine(&self, guest: &mut Guest) {
+        if guest.os.arch.is_none()
+            && let Ok(capabilities) = self.hypervisor().and_then(|hypervisor| hypervisor.capabilities())
+        {
+            guest.os.arch = Some(machine_of(&capabilities));
+        }
+        let machine = match guest.os.kind {
+            GuestType::Pv => "xenpv",
+            GuestType::Hvm => "xenfv",
+            GuestType::Pvh => "xenpvh",
+        };
+        guest.os.machine.get_or_insert_with(|| machine.to_owned());
     }
 
     /// None when that life is over and its number has another domain.

@@ -40,7 +40,7 @@ impl LocalDriver {
             return Err(Error::new(Status::NotSupported, message));
         }
         if self.minded(&life)? {
-            return Err(minded_already(&life));
+            return Err(self.minded_already(&life));
         }
         xl::start_monitor(uri, life.uuid, &self.log, self.deadline())
     }
@@ -51,10 +51,10 @@ impl LocalDriver {
         // An embedded host's processes are not this machine's.
         let _lock = match self.embedded {
             Some(_) => None,
-            None => Some(MindLock::take(life.uuid)?.ok_or_else(|| minded_already(&life))?),
+            None => Some(MindLock::take(life.uuid)?.ok_or_else(|| self.minded_already(&life))?),
         };
         if self.others_mind(&life, domid)? {
-            return Err(minded_already(&life));
+            return Err(self.minded_already(&life));
         }
         let Some(mut guest) = self.described_by_xl(domid, &info)? else { return Ok(MindEnd::Gone) };
         let (action, info) = match self.wait_for_action(&life, &guest, stop)? {
@@ -116,6 +116,9 @@ impl LocalDriver {
     }
 
     fn others_mind(&self, life: &Identity, domid: DomId) -> Result<bool> {
+        if self.libvirt_minds(life) {
+            return Ok(true);
+        }
         let mut monitors = self.xl()?.monitors()?;
         if self.embedded.is_none() {
             monitors.retain(|monitor| monitor.pid != std::process::id());
@@ -123,6 +126,11 @@ impl LocalDriver {
         let name = self.current_name(life).ok();
         let life = Minded { uuid: life.uuid, domid, name: name.as_deref() };
         Ok(who_minds(&monitors, &life).is_some())
+    }
+
+    fn minded_already(&self, life: &Identity) -> Error {
+        let who = if self.libvirt_minds(life) { "is minded by libvirt" } else { "has a monitor already" };
+        Error::new(Status::InvalidState, format!("the domain {} {who}", life.uuid)).on(Road::Xl)
     }
 
     fn wait_for_action(&self, life: &Identity, guest: &Guest, stop: &AtomicBool) -> Result<Next> {
@@ -202,11 +210,6 @@ fn sleep_unless(stop: &AtomicBool, time: Duration) -> bool {
         }
         std::thread::sleep(LOOK_FOR_STOP.min(deadline.remaining()));
     }
-}
-
-fn minded_already(life: &Identity) -> Error {
-    let message = format!("the domain {} has a monitor already", life.uuid);
-    Error::new(Status::InvalidState, message).on(Road::Xl)
 }
 
 #[cfg(test)]

@@ -151,8 +151,7 @@ impl LocalDriver {
         }
     }
 
-    /// Whether a life should have one of xl's monitors, and has none. libvirt minds its own domains; a device model's stub domain ends
-    /// with the domain that it serves.
+    /// Whether a life should have a monitor, and has none. A device model's stub domain ends with the domain that it serves.
     fn misses_its_monitor(&self, row: &DomainRow) -> bool {
         let Some(domid) = row.info.domid.filter(|_| self.kind == HostKind::Xl && !row.info.uuid.is_nil())
         else {
@@ -160,10 +159,6 @@ impl LocalDriver {
         };
         let identity = Identity { uuid: row.info.uuid, domid: Some(domid) };
         if self.minded(&identity).unwrap_or(true) {
-            return false;
-        }
-        let libvirts = format!("/var/lib/xen/userdata-d.{domid}.{}.libvirt-xml", row.info.uuid);
-        if self.embedded.is_none() && Path::new(&libvirts).exists() {
             return false;
         }
         let target = format!("/local/domain/{domid}/target");

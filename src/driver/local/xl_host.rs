@@ -1,5 +1,6 @@
 //! What changes a host through xl (docs/model.md, "The xl road").
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::routes::Op;
@@ -183,7 +184,14 @@ fn unanswered(mut error: Error) -> Error {
 }
 
 impl LocalDriver {
-    /// Whether a monitor minds that life.
+    /// Whether libvirt minds that life, as it does with each one that it began: there is no process for it but libvirt's daemon. It keeps its
+    /// own description of such a life among libxl's files.
+    pub(super) fn libvirt_minds(&self, life: &Identity) -> bool {
+        let Some(domid) = life.domid.filter(|_| self.embedded.is_none()) else { return false };
+        Path::new(&format!("/var/lib/xen/userdata-d.{domid}.{}.libvirt-xml", life.uuid)).exists()
+    }
+
+    /// Whether a monitor minds that life, or libvirt.
     pub(super) fn minded(&self, life: &Identity) -> Result<bool> {
         let Some(domid) = life.domid else { return Ok(false) };
         let name = match self.names() {
@@ -191,7 +199,7 @@ impl LocalDriver {
             Err(_) => None,
         };
         // Any program that has this library can be one.
-        if self.embedded.is_none() && MindLock::is_held(life.uuid) {
+        if self.embedded.is_none() && MindLock::is_held(life.uuid) || self.libvirt_minds(life) {
             return Ok(true);
         }
         let monitors = self.xl()?.monitors()?;
