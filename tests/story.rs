@@ -142,6 +142,8 @@ fn the_description_of_a_guest_comes_back_as_it_was_given() {
 
 /// Without what xl says otherwise or not at all: docs/agreement.md has the table.
 fn as_xl_says_it(guest: &mut Guest) {
+    // The host says these, whatever was given.
+    (guest.os.arch, guest.os.machine) = (None, None);
     if guest.os.bootloader.is_some() {
         guest.os.bootloader = Some("pygrub".into());
     }
