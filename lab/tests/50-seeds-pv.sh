@@ -1,6 +1,6 @@
 # The seed guests of the classic driver's documentation that are paravirtualized, and a PVH guest: created from domain XML through the C ABI,
 # adapted in paths and sizes only.
-# limit: 600
+# limit: 900
 act=/lab/bin/act
 
 cp --sparse=always /boot/guest-disk.img /tmp/disk.img
@@ -12,8 +12,8 @@ adapt() {
 # PV, kernel and initrd: reaches its init, with a disk, a network device and a screen.
 adapt /lab/data/pv-direct-kernel.xml > /tmp/pv.xml
 id=$($act create /tmp/pv.xml)
-says fc8 "guest up: xen"
-says fc8 "kickstart=http://example.com/myguest.ks"
+says fc8 "guest up: xen" 240
+says fc8 "kickstart=http://example.com/myguest.ks" 240
 [ "$(xl domid fc8)" = "$id" ]
 [ -e "/sys/class/net/xenbr0/brif/vif$id.0" ]
 $act xml fc8 > /tmp/o
@@ -26,16 +26,16 @@ $act suspend fc8
 $act resume fc8
 [ "$(xenith domstate fc8)" != paused ]
 listens() { [ "$(xenstore-read "/local/domain/$($act id "$1")/control/feature-poweroff")" = 1 ]; }
-until_true 60 listens fc8
+until_true 200 listens fc8
 $act shutdown fc8
-until_true 90 gone fc8
+until_true 240 gone fc8
 if $act state fc8 2> /tmp/o; then echo "still there"; exit 1; fi
 has /tmp/o "status 40"
 
 # PV, found on its disk by pygrub.
 adapt /lab/data/pv-bootloader.xml > /tmp/grub.xml
 $act create /tmp/grub.xml
-says fc8 "guest up: xen"
+says fc8 "guest up: xen" 240
 $act destroy fc8
 gone fc8
 
@@ -44,7 +44,7 @@ sed -e "s|<type>linux</type>|<type arch='x86_64' machine='xenpvh'>xenpvh</type>|
 $act create-paused /tmp/pvh.xml
 [ "$(xenith domstate fc8)" = paused ]
 $act resume fc8
-says fc8 "guest up: xen"
+says fc8 "guest up: xen" 240
 $act xml fc8 > /tmp/o
 has /tmp/o "xenpvh"
 $act destroy fc8

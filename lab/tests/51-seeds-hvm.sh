@@ -1,5 +1,5 @@
 # The seed guests that are fully virtualized: created from domain XML through the C ABI, adapted in paths and sizes only.
-# limit: 600
+# limit: 900
 act=/lab/bin/act
 
 cp --sparse=always /boot/guest-disk.img /tmp/disk.img
@@ -19,7 +19,7 @@ listening 5904
 $act xml fv0 > /tmp/o
 has /tmp/o "<domain type='xen' id='$id'>" "<type arch='x86_64' machine='xenfv'>hvm</type>" "<graphics type='vnc' port='5904'" "<target dev='hda'" "<target dev='hdc'" "<serial type='pty'>" "<source path='/dev/pts/"
 tty=$(sed -n "s|.*<source path='\(/dev/pts/[0-9]*\)'/>.*|\1|p" /tmp/o | head -n 1)
-timeout 60 grep -m 1 -q "guest up: firmware" "$tty" || $act reboot fv0 2> /dev/null || true
+grep -m 1 -q "guest up: firmware" /var/log/xen/console/guest-fv0.log 2> /dev/null || timeout 240 grep -m 1 -q "guest up: firmware" "$tty"
 [ "$(xenith domstate fv0)" = running ] || [ "$(xenith domstate fv0)" = blocked ]
 $act suspend fv0
 [ "$(xenith domstate fv0)" = paused ]
@@ -32,7 +32,7 @@ gone fv0
 # A kernel of the host's.
 adapt /lab/data/hvm-direct-kernel.xml | sed "s|</cmdline>|console=ttyS0 </cmdline>|; s|<graphics|<serial type='file'><source path='/tmp/serial'/></serial><graphics|" > /tmp/kernel.xml
 $act create /tmp/kernel.xml
-until_true 120 grep -q "guest up: xen" /tmp/serial || { tail /tmp/serial; exit 1; }
+until_true 240 grep -q "guest up: xen" /tmp/serial || { tail /tmp/serial; exit 1; }
 grep -q "kickstart=http://example.com/myguest.ks" /tmp/serial
 $act destroy fv0
 gone fv0
