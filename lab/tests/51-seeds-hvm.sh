@@ -17,10 +17,10 @@ adapt /lab/data/hvm-bios.xml | sed "s|<graphics|<serial type='pty'/><graphics|" 
 id=$($act create /tmp/hvm.xml)
 listening 5904
 $act xml fv0 > /tmp/o
-has /tmp/o "<domain type='xen' id='$id'>" "<type arch='x86_64' machine='xenfv'>hvm</type>" "<graphics type='vnc' port='5904'" "<target dev='hda'" "<target dev='hdc'" "<serial type='pty'>" "<source path='/dev/pts/"
+has /tmp/o "<domain type='xen' id='$id'>" "hvm</type>" "<graphics type='vnc' port='5904'" "<target dev='hda'" "<target dev='hdc'" "<serial type='pty'>" "<source path='/dev/pts/"
 tty=$(sed -n "s|.*<source path='\(/dev/pts/[0-9]*\)'/>.*|\1|p" /tmp/o | head -n 1)
 grep -m 1 -q "guest up: firmware" /var/log/xen/console/guest-fv0.log 2> /dev/null || timeout 240 grep -m 1 -q "guest up: firmware" "$tty"
-[ "$(xenith domstate fv0)" = running ] || [ "$(xenith domstate fv0)" = blocked ]
+[ "$(xenith domstate fv0)" != paused ]
 $act suspend fv0
 [ "$(xenith domstate fv0)" = paused ]
 $act resume fv0

@@ -14,7 +14,7 @@ first=$(cat /tmp/id)
 until_true 240 ups 1
 kill -9 $!
 until_true 200 listens
-xenith domstate fc8 > /tmp/o
+xenith domstate --reason fc8 > /tmp/o
 ! grep -q monitor /tmp/o
 $act reboot fc8
 until_true 240 ups 2
@@ -34,13 +34,13 @@ ups 2 && ! ups 3
 # (A restored guest does not say again that it listens; it does.)
 
 # Without its monitor nobody would act on a reboot: that is said, and mended.
-pkill -9 -f '^xl '
-xenith domstate fc8 > /tmp/o
+pkill -9 -x xl
+xenith domstate --reason fc8 > /tmp/o
 has /tmp/o "monitor"
 xenith doctor > /tmp/o 2>&1 || true
 has /tmp/o "fc8" "monitor"
 $act monitor fc8
-xenith domstate fc8 > /tmp/o
+xenith domstate --reason fc8 > /tmp/o
 ! grep -q missing /tmp/o
 $act reboot fc8
 until_true 240 ups 3
