@@ -36,7 +36,7 @@ overlay() {
   fi
   mkdir -p "$root/usr/lib/python3/dist-packages" "$build/programs"
   cp -r "$lab/../python/xenith" "$root/usr/lib/python3/dist-packages/"
-  find "$lab/tests" -name "*.sh" -o -name "*.py" | xargs cp -t "$root/lab/tests/"
+  find "$lab/${LAB_FOLDER:-tests}" -name '*.sh' -o -name '*.py' | xargs cp -t "$root/lab/tests/"
   cp "$lab/../tests/data/seeds/"*.xml "$root/lab/data/"
   cp "$lab/../docs/agreement.md" "$root/lab/data/"
   for source in seeds libxl/agreement xl/dryrun; do

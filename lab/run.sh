@@ -6,11 +6,13 @@
 #   LAB_JOBS=N     so many boots at once (each takes 4 GB and a processor)
 #   LAB_BINS=...   programs to put into /lab/bin: FILE or FILE=NAME
 #   LAB_VERBOSE=1  shows what passing tests print as well; build/lab/logs keeps it in any case
+#   LAB_FOLDER=bench  runs lab/bench instead of lab/tests
 #   LAB_ACCEL=tcg  emulates even where KVM works
 set -euo pipefail
 . "$(dirname "$0")/boot.sh"
 prefix=$1
 shift
+tests=$lab/${LAB_FOLDER:-tests}
 began=$SECONDS
 mkdir -p "$build/logs"
 image=$("$lab/image.sh" "$build")
@@ -23,12 +25,12 @@ overlay "$work" "$prefix"
 run=$work/run.squashfs
 
 # header TEST WORD DEFAULT: what the line `# WORD: ...` at the top of a test says.
-header() { sed -n -e '1,10s/^# '"$2"': *//p' "$lab/tests/$1.sh" | grep . || echo "$3"; }
+header() { sed -n -e '1,10s/^# '"$2"': *//p' "$tests/$1.sh" | grep . || echo "$3"; }
 
 # One folder for each boot, with the orders for it, in the order in which they are booted.
-[ $# -gt 0 ] || set -- $(cd "$lab/tests" && ls -- *.sh | sed 's/\.sh$//')
+[ $# -gt 0 ] || set -- $(cd "$tests" && ls -- *.sh | sed 's/\.sh$//')
 for test in "$@"; do
-  [ -e "$lab/tests/$test.sh" ] || { echo "lab: there is no lab/tests/$test.sh" >&2; exit 2; }
+  [ -e "$tests/$test.sh" ] || { echo "lab: there is no $tests/$test.sh" >&2; exit 2; }
   kind=$(header "$test" boot main)
   case $kind in
     main) boot=$work/boots/1-main ;;
