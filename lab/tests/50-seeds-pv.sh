@@ -9,10 +9,10 @@ adapt() {
     -e 's|/var/lib/xen/images/fc4.img|/tmp/disk.img|' "$1"
 }
 
-# PV, kernel and initrd: reaches its init, with a disk, a network device and a screen.
+# PV, kernel and initrd: reaches its init, with a disk, a network device and a screen (which the guest takes for its console from then on).
 adapt /lab/data/pv-direct-kernel.xml > /tmp/pv.xml
 id=$($act create /tmp/pv.xml)
-says fc8 "guest up: xen" 240
+says fc8 "Run /init as init process" 240
 says fc8 "kickstart=http://example.com/myguest.ks" 240
 [ "$(xl domid fc8)" = "$id" ]
 [ -e "/sys/class/net/xenbr0/brif/vif$id.0" ]
@@ -40,7 +40,7 @@ $act destroy fc8
 gone fc8
 
 # PVH.
-sed -e "s|<type>linux</type>|<type arch='x86_64' machine='xenpvh'>xenpvh</type>|; /graphics/d; s|sda1|xvda|" /tmp/pv.xml > /tmp/pvh.xml
+sed -e "s|<type>linux</type>|<type arch='x86_64' machine='xenpvh'>xenpvh</type>|; /graphics/d; s|sda1|xvda|; s|<cmdline>|<cmdline>console=hvc0|" /tmp/pv.xml > /tmp/pvh.xml
 $act create-paused /tmp/pvh.xml
 [ "$(xenith domstate fc8)" = paused ]
 $act resume fc8

@@ -14,7 +14,7 @@ listening() { grep -qi ":$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp; }
 
 # BIOS: the firmware starts, the first sector of the disk speaks on the serial line, VNC listens where the XML says.
 adapt /lab/data/hvm-bios.xml | sed "s|<graphics|<serial type='pty'/><graphics|" > /tmp/hvm.xml
-id=$($act create /tmp/hvm.xml)
+id=$($act create /tmp/hvm.xml) || { cat /var/log/xen/qemu-dm-fv0.log; exit 1; }
 listening 5904
 $act xml fv0 > /tmp/o
 has /tmp/o "<domain type='xen' id='$id'>" "hvm</type>" "<graphics type='vnc' port='5904'" "<target dev='hda'" "<target dev='hdc'" "<serial type='pty'>" "<source path='/dev/pts/"
