@@ -44,7 +44,7 @@ if [ "$what" = lab ]; then
     echo "setup: the lab boots an amd64 machine from Debian's packages, and this is none" >&2
     exit 1
   fi
-  packages="$packages qemu-system-x86 xen-hypervisor-4.17-amd64 linux-image-amd64 busybox-static cpio squashfs-tools cmake valgrind libxen-dev \
+  packages="$packages qemu-system-x86 xen-hypervisor-4.17-amd64 linux-image-amd64 busybox-static cpio squashfs-tools cmake valgrind libxen-dev libvirt-dev \
     $(grep -v '^#' "$(dirname "$0")/../lab/packages" | tr '\n' ' ')"
 fi
 
