@@ -54,6 +54,9 @@ has() {
   done
 }
 
+# not COMMAND...: it fails. A plain `! COMMAND` never ends a test: `set -e` does not look at what is negated.
+not() { ! "$@"; }
+
 # until_true SECONDS COMMAND...: waits until the command succeeds.
 until_true() {
   local end=$((SECONDS + $1))

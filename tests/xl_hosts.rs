@@ -193,7 +193,7 @@ fn a_life_without_its_monitor_is_reported_with_the_remedy() {
     }
     assert!(!domain.has_monitor().unwrap());
     let problems = connection.report().unwrap().problems;
-    assert!(problems.iter().any(|problem| problem.contains("xenith monitor alone")), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.contains("xenith monitor --detach alone")), "{problems:?}");
 }
 
 #[test]

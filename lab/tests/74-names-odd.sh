@@ -47,7 +47,7 @@ for name in '' 'a/b' "$(printf 'a\033[31mb')" "$(head -c 400 /dev/zero | tr '\0'
   until_true 30 sees "($id, None)"
   timeout 30 xenith list > $own/o
   [ "$(wc -c < $own/o)" -lt 1000 ]
-  ! grep -q "$(printf '\033')" $own/o
+  not grep -q "$(printf '\033')" $own/o
   xenstore-write /local/domain/$id/name pv1
   until_true 30 sees "($id, 'pv1')"
 done

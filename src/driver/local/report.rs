@@ -136,9 +136,16 @@ impl LocalDriver {
                 ));
             } else if let Some(name) = &row.name {
                 if self.misses_its_monitor(row) {
+                    // Killed together with what ran it, xl leaves a domain that never began.
+                    let half_made = row.info.state == State::Paused && row.info.cpu_time_ns == Some(0);
+                    let instead = if half_made {
+                        ", or 'xenith destroy' ends it: it never ran, and is perhaps half made"
+                    } else {
+                        ""
+                    };
                     problems.push(format!(
                         "the domain '{name}' ({domid}) has no monitor, so nobody restarts it or frees it when it ends: \
-                         'xenith monitor {name}' sets one up"
+                         'xenith monitor --detach {name}' sets one up{instead}"
                     ));
                 }
             } else if self.roads.xenstore.is_ok() {
