@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use xenith::driver::{Connection, Domain};
 use xenith::model::{DomainInfo, State};
-use xenith::{Result, Status};
+use xenith::{Result, Road, Status};
 
 use crate::answer::{Answer, visible};
 use crate::failure::Failure;
@@ -175,7 +175,8 @@ pub(crate) fn domname(connection: &Connection, args: &DomainArg) -> Result<Answe
 pub(crate) fn name_of(domain: &Domain) -> Result<Option<String>, Failure> {
     match domain.name() {
         Ok(name) => Ok(Some(name)),
-        Err(error) if error.status == Status::NotFound => Ok(None),
+        // A xenstored that is gone or hangs takes names with it, and nothing else that is shown.
+        Err(error) if error.status == Status::NotFound || error.road == Road::Xenstore => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -185,7 +186,8 @@ fn if_told<T>(answer: Result<T>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(error)
-            if matches!(error.status, Status::NotSupported | Status::AccessDenied | Status::NoConnect) =>
+            if matches!(error.status, Status::NotSupported | Status::AccessDenied | Status::NoConnect)
+                || error.road == Road::Xenstore =>
         {
             Ok(None)
         }
