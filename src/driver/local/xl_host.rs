@@ -178,7 +178,7 @@ impl LocalDriver {
 /// xl waits for a guest to take note of a request for a minute; our deadline may be shorter.
 fn unanswered(mut error: Error) -> Error {
     if error.status == Status::Timeout {
-        error.message.push_str("; the guest does not take note of the request: it is not up yet, or hangs, and then 'destroy' ends it");
+        error.message.push_str("; it waits for the guest to take note of the request, which may not be up yet, or hangs ('destroy' ends it), or for xenstored");
     }
     error
 }
