@@ -6,16 +6,18 @@ build=$lab/../build/lab
 # accelerator: kvm where it works and offers the guest a virtualization of its own, else tcg. Asked of a machine of 512 bytes,
 # because /dev/kvm can be there and fail.
 accelerator() {
-  local probe=$build/probe.img answer=0
+  local probe=$build/probe.$BASHPID answer=0
   [ -z "${LAB_ACCEL:-}" ] || { echo "$LAB_ACCEL"; return; }
   if [ -w /dev/kvm ]; then
     # mov eax,1; cpuid; test ecx,VMX; jnz yes; mov eax,0x80000001; cpuid; test ecx,SVM; jz no; yes: mov al,16; jmp out; no: mov al,17; out: ...
     printf '\x66\xb8\x01\x00\x00\x00\x0f\xa2\x66\xf7\xc1\x20\x00\x00\x00\x75\x11\x66\xb8\x01\x00\x00\x80\x0f\xa2\x66\xf7\xc1\x04\x00\x00\x00\x74\x04\xb0\x10\xeb\x02\xb0\x11\xba\xf4\x00\xee\xf4\xeb\xfd' > "$probe"
     truncate -s 510 "$probe"
     printf '\x55\xaa' >> "$probe"
-    timeout 10 qemu-system-x86_64 -accel kvm -cpu host -m 16 -nodefaults -display none -no-reboot \
-      -device isa-debug-exit,iobase=0xf4,iosize=1 -drive "file=$probe,format=raw,snapshot=on" > /dev/null 2>&1 || answer=$?
+    # The shell speaks of a child that was killed: in a shell of its own, to nobody.
+    (timeout 10 qemu-system-x86_64 -accel kvm -cpu host -m 16 -nodefaults -display none -no-reboot \
+      -device isa-debug-exit,iobase=0xf4,iosize=1 -drive "file=$probe,format=raw,snapshot=on"; exit $?) > /dev/null 2>&1 || answer=$?
   fi
+  rm -f "$probe"
   if [ $answer = 33 ]; then echo kvm; else echo tcg; fi
 }
 
@@ -55,7 +57,9 @@ overlay() {
         ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O1 -o "$program" "$source" -I"$lab/../include" "$library"
       else
         # Figures are compared with these.
-        ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -o "$program" "$source" -Wl,--as-needed -lxenlight -lxenctrl -lxenforeignmemory -lxenstore -lxentoollog
+        ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -o "$program" "$source" -isystem "$image/peers/include" \
+          -L"$image/peers/lib" -Wl,--as-needed,--allow-shlib-undefined -lxenlight -lxenctrl -lxenforeignmemory -lxenstore \
+          -lxentoollog
       fi
     fi
     install -m 755 "$program" "$root/lab/bin/"

@@ -37,10 +37,11 @@ domu_run() {
   mkdir -p $folder/root
   cp "$1" $folder/root/script
   chmod 755 $folder/root/script
-  (cd $folder/root && echo script | cpio -o -H newc 2> /dev/null | gzip -1) > $folder/script.gz
-  cat /boot/guest.gz /lab/domu.gz $folder/script.gz > $folder/initrd
+  (cd $folder/root && echo script | cpio -o -H newc 2> /dev/null) > $folder/script.cpio
+  # xl would unpack the first of several archives, and complain of the next.
+  { zcat /boot/guest.gz /lab/domu.gz; cat $folder/script.cpio; } > $folder/initrd
   start domu pvh 256 "ramdisk=\"$folder/initrd\"" 'on_poweroff="destroy"'
-  says domu 'script ended:' 120
+  says domu 'script ended:' 400 || return 1
   tr -d '\r' < $log | sed -n '/^script begins$/,/^script ended:/p' | sed '1d;$d'
   return "$(tr -d '\r' < $log | sed -n 's/^script ended: //p')"
 }

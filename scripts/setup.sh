@@ -4,7 +4,8 @@
 #   scripts/setup.sh rust      says whether the Rust compiler will do; installs nothing
 #   scripts/setup.sh build     what `make` and `make demo` need
 #   scripts/setup.sh test      what `make test` needs as well
-#   scripts/setup.sh lab       what `make lab` needs: the build's, QEMU, Xen, and what lab/packages names
+#   scripts/setup.sh lab       what `make lab` needs: the build's, QEMU, and tools for disks; Xen and dom0's packages are only
+#                             downloaded, into build/lab (lab/fetch.sh)
 set -eu
 what=${1:-build}
 needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
@@ -44,8 +45,7 @@ if [ "$what" = lab ]; then
     echo "setup: the lab boots an amd64 machine from Debian's packages, and this is none" >&2
     exit 1
   fi
-  packages="$packages qemu-system-x86 xen-hypervisor-4.17-amd64 linux-image-amd64 busybox-static cpio squashfs-tools cmake valgrind libxen-dev libvirt-dev \
-    $(grep -v '^#' "$(dirname "$0")/../lab/packages" | tr '\n' ' ')"
+  packages="$packages qemu-system-x86 cpio squashfs-tools e2fsprogs kmod cmake valgrind libxen-dev libvirt-dev"
 fi
 
 missing=
@@ -81,4 +81,8 @@ if [ "$what" = test ]; then
       exit 1
     }
   done
+fi
+if [ "$what" = lab ]; then
+  # Says what it lacks.
+  "$(dirname "$0")/../lab/fetch.sh" "$(dirname "$0")/../build/lab" >/dev/null
 fi

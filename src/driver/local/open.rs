@@ -178,7 +178,7 @@ fn no_road(hypervisor: &Error, roads: &Roads, xend: &Error, options: &OpenOption
 pub(super) fn guest_not_host(roads: &Roads, options: &OpenOptions) -> Option<String> {
     let hypervisor = roads.hypervisor.as_ref().err()?;
     let told = std::fs::read_to_string("/proc/xen/capabilities").ok();
-    let refused = hypervisor.errno == Some(libc::EPERM) && hypervisor.message.contains("asking Xen");
+    let refused = hypervisor.errno == Some(libc::EPERM) && hypervisor.message.contains("asking for Xen");
     if !told.map_or(refused, |told| !told.contains("control_d")) {
         return None;
     }
@@ -191,7 +191,7 @@ pub(super) fn guest_not_host(roads: &Roads, options: &OpenOptions) -> Option<Str
     if own == Some(0) {
         return None;
     }
-    let number = own.map_or_else(String::new, |domid| format!(", domain {domid},"));
+    let number = own.map_or_else(String::new, |domid| format!(", domain {domid}"));
     Some(format!(
         "this machine is a guest of Xen (a domU{number}), not the host's own domain: open the connection in the host's dom0"
     ))
