@@ -8,7 +8,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use super::arena::Pages;
 use crate::error::{Error, Result, Road, Status};
@@ -17,6 +19,12 @@ use crate::wire::port::{Hypercall, Memory};
 
 /// The device, in the kernel since Linux 3.3; before that, and without udev, xenfs has it.
 const DEVICES: [&str; 2] = ["/dev/xen/privcmd", "/proc/xen/privcmd"];
+
+/// What this kernel may control: `control_d` in dom0.
+const CAPABILITIES: &str = "/proc/xen/capabilities";
+
+/// How long opening the device may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// IOCTL_PRIVCMD_HYPERCALL (linux/include/uapi/xen/privcmd.h): `_IOC(_IOC_NONE, 'P', 0, 48)`.
 const IOCTL_HYPERCALL: libc::Ioctl = 0x0030_5000;
@@ -44,8 +52,7 @@ impl Privcmd {
         };
         let mut missing: Option<(PathBuf, io::Error)> = None;
         for path in candidates {
-            let opened = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(&path);
-            match opened {
+            match open_in_time(&path) {
                 Ok(device) => {
                     log.say(Level::Info, format_args!("hypercalls through {}", path.display()));
                     return Ok(Privcmd { device, path });
@@ -69,7 +76,7 @@ impl Privcmd {
     /// on; else locked memory.
     pub(super) fn pages(&self, log: &Log) -> Pages {
         let path = self.path.with_file_name("hypercall");
-        match OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(&path) {
+        match open_device(&path) {
             Ok(device) => {
                 log.say(Level::Info, format_args!("buffers for hypercalls from {}", path.display()));
                 Pages::Kernel(Arc::new(device))
@@ -102,6 +109,48 @@ impl Hypercall for Privcmd {
     }
 }
 
+fn open_device(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(path)
+}
+
+/// Opens the device. Kernels of 2026 (XSA-482) let a guest that opens it wait until its xenstore is there, which may be never: where the
+/// kernel does not say that it is dom0's, a thread waits in our place, and one at most.
+fn open_in_time(path: &Path) -> io::Result<File> {
+    if std::fs::read(CAPABILITIES).is_ok_and(|told| told.windows(9).any(|word| word == b"control_d")) {
+        return open_device(path);
+    }
+    static WAITING: AtomicBool = AtomicBool::new(false);
+    let device = path.to_owned();
+    in_time(&WAITING, PATIENCE, move || open_device(&device))
+}
+
+/// What `open` gives, run by a thread, or that it took too long. `waiting` is set while a thread runs it: there is one at a time.
+fn in_time(
+    waiting: &'static AtomicBool,
+    patience: Duration,
+    open: impl FnOnce() -> io::Result<File> + Send + 'static,
+) -> io::Result<File> {
+    let end = Instant::now() + patience;
+    while waiting.swap(true, Ordering::AcqRel) {
+        if Instant::now() >= end {
+            return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (done, opened) = mpsc::sync_channel(1);
+    let waiter = std::thread::Builder::new().name("xenith-privcmd".into()).spawn(move || {
+        let result = open();
+        waiting.store(false, Ordering::Release);
+        let _ = done.send(result);
+    });
+    if let Err(error) = waiter {
+        waiting.store(false, Ordering::Release);
+        return Err(error);
+    }
+    let rest = end.saturating_duration_since(Instant::now());
+    opened.recv_timeout(rest).unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
+}
+
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENXIO | libc::ENODEV))
 }
@@ -115,6 +164,9 @@ fn cannot_open(path: &Path, error: &io::Error) -> Error {
             Status::NoConnect,
             "is this a Xen dom0? If it is, load the module xen-privcmd (or mount xenfs on /proc/xen)",
         ),
+        Some(libc::ETIMEDOUT) => {
+            (Status::NoConnect, "the kernel of a guest waits there for its xenstore: is this a Xen dom0?")
+        }
         _ => (Status::NoConnect, "is this a Xen dom0?"),
     };
     let message = format!("cannot open {}: {error}; {advice}", path.display());
@@ -133,6 +185,29 @@ mod tests {
             (Status::NoConnect, Road::Hypercall, Some(libc::ENOENT))
         );
         assert!(error.message.contains("/nonexistent/privcmd") && error.message.contains("dom0"), "{error}");
+    }
+
+    #[test]
+    fn a_device_whose_opening_hangs_is_given_up_and_tried_again_when_it_no_longer_does() {
+        static WAITING: AtomicBool = AtomicBool::new(false);
+        let short = Duration::from_millis(30);
+        let (release, held) = mpsc::channel::<()>();
+        let hangs = move || {
+            let _ = held.recv();
+            File::open("/dev/null")
+        };
+        let error = in_time(&WAITING, short, hangs).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
+        // No second thread waits meanwhile.
+        let error = in_time(&WAITING, short, || panic!("opened twice")).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
+        drop(release);
+        assert!(in_time(&WAITING, Duration::from_secs(60), || File::open("/dev/null")).is_ok());
+
+        let error =
+            cannot_open(Path::new("/dev/xen/privcmd"), &io::Error::from_raw_os_error(libc::ETIMEDOUT));
+        assert_eq!(error.status, Status::NoConnect);
+        assert!(error.message.contains("waits there for its xenstore"), "{error}");
     }
 
     #[test]

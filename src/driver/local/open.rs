@@ -178,7 +178,8 @@ fn no_road(hypervisor: &Error, roads: &Roads, xend: &Error, options: &OpenOption
 pub(super) fn guest_not_host(roads: &Roads, options: &OpenOptions) -> Option<String> {
     let hypervisor = roads.hypervisor.as_ref().err()?;
     let told = std::fs::read_to_string("/proc/xen/capabilities").ok();
-    let refused = hypervisor.errno == Some(libc::EPERM) && hypervisor.message.contains("asking for Xen");
+    let refused = hypervisor.errno == Some(libc::EPERM) && hypervisor.message.contains("asking for Xen")
+        || hypervisor.errno == Some(libc::ETIMEDOUT);
     if !told.map_or(refused, |told| !told.contains("control_d")) {
         return None;
     }
