@@ -88,6 +88,12 @@ impl LocalDriver {
         if self.kind == HostKind::Bare {
             problems.push(format!("nothing here can start a domain: {}", self.why_without_xl()));
         }
+        if let (Err(error), HostKind::Xl | HostKind::Bare) = (&self.roads.xenstore, self.kind) {
+            problems.push(format!(
+                "xenstored cannot be reached ({}): domains have no names, and toolstacks cannot work",
+                error.message
+            ));
+        }
         if let Ok(xenstore) = &self.roads.xenstore
             && let Err(error) = xenstore.barrier(self.deadline())
         {
