@@ -13,7 +13,7 @@ use xenith::driver::{Connection, Domain, MindEnd};
 use super::describe::DomainArg;
 use super::lifecycle::{act, done, object};
 use crate::answer::{Answer, visible};
-use crate::failure::{Exit, Failure, say};
+use crate::failure::{Failure, say};
 
 pub(crate) const FILE_JSON: &str = "\
 With --json: {\"action\": the verb, \"id\": N or null, \"name\": TEXT or null, \"uuid\": TEXT, \"file\": TEXT}; id is that of the life that \
@@ -116,9 +116,6 @@ pub(crate) fn monitor(connection: &Connection, args: &MonitorArgs) -> Result<Ans
     let domain = args.domain.find(connection)?;
     let name = domain.name().ok();
     let name_shown = visible(name.as_deref().unwrap_or(&args.domain.domain));
-    if domain.has_monitor()? {
-        return Err(Failure::new(Exit::State, format!("the domain '{name_shown}' has a monitor already")));
-    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&stop))
