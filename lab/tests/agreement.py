@@ -342,9 +342,9 @@ def libvirt(document):
                 ("state", "running" if info.state.name in ("RUNNING", "BLOCKED", "NOSTATE") else info.state.name, told["State"]),
                 ("vcpus", str(info.vcpus_online), told["CPU(s)"]),
                 ("memory", "%d KiB" % info.memory_kib, told["Used memory"]),
-                ("persistent", "yes" if domain.is_persistent() else "no", told["Persistent"]),
+                ("persistent", "yes" if domain.is_persistent else "no", told["Persistent"]),
                 ("time", abs(info.cpu_time_ns / 1e9 - float(told["CPU time"].rstrip("s"))) < 60, True),
-                ("minded", domain.has_monitor(), True),
+                ("minded", domain.has_monitor, True),
             ]:
                 compared.see(name, "virsh dominfo", field, ours, theirs)
             for kind, document_of, words in [("", domain.xml(), []), ("inactive: ", domain.xml(inactive=True), ["--inactive"])]:
