@@ -49,4 +49,4 @@ $act xml fc8 > /tmp/o
 has /tmp/o "xenpvh"
 $act destroy fc8
 gone fc8
-! ls /sys/class/net/xenbr0/brif/ | grep -q vif
+not grep -q vif <(ls /sys/class/net/xenbr0/brif/)

@@ -27,7 +27,7 @@ $act resume fv0
 [ "$(xenith domstate fv0)" != paused ]
 $act destroy fv0
 gone fv0
-! listening 5904
+not listening 5904
 
 # A kernel of the host's.
 adapt /lab/data/hvm-direct-kernel.xml | sed "s|</cmdline>|console=ttyS0 </cmdline>|; s|<graphics|<serial type='file'><source path='/tmp/serial'/></serial><graphics|" > /tmp/kernel.xml

@@ -15,7 +15,7 @@ until_true 240 ups 1
 kill -9 $!
 until_true 200 listens
 xenith domstate --reason fc8 > /tmp/o
-! grep -q monitor /tmp/o
+not grep -q monitor /tmp/o
 $act reboot fc8
 until_true 240 ups 2
 second=$($act id fc8)
@@ -30,7 +30,8 @@ third=$($act restore /tmp/fc8.save)
 [ "$third" -gt "$second" ]
 sleep 1
 [ "$(xenith domstate fc8)" != paused ]
-ups 2 && ! ups 3
+ups 2
+not ups 3
 # (A restored guest does not say again that it listens; it does.)
 
 # Without its monitor nobody would act on a reboot: that is said, and mended.
@@ -41,7 +42,7 @@ xenith doctor > /tmp/o 2>&1 || true
 has /tmp/o "fc8" "monitor"
 $act monitor fc8
 xenith domstate --reason fc8 > /tmp/o
-! grep -q missing /tmp/o
+not grep -q missing /tmp/o
 $act reboot fc8
 until_true 240 ups 3
 until_true 200 listens

@@ -228,7 +228,8 @@ impl Drop for Running {
             // Its panic was reported where it happened; there is nobody to tell here.
             let _ = thread.join();
         }
-        let etc = self.etc.get().filter(|(_, lock)| lock.is_some()).map(|(path, _)| path.as_path());
+        let is_scratch = self.config.dir.is_none();
+        let etc = if is_scratch { self.etc.get().map(|(path, _)| path.as_path()) } else { None };
         let state = matches!(self.state, StateDir::Scratch(_)).then(|| self.state.path());
         for path in etc.into_iter().chain(state) {
             // Not there is as good as removed, and what is left in spite of this the next host sweeps away.
