@@ -15,7 +15,7 @@ until_true 240 ups 1
 kill -9 $!
 until_true 200 listens
 xenith domstate --reason fc8 > /tmp/o
-not grep -q monitor /tmp/o
+not grep -q missing /tmp/o
 $act reboot fc8
 until_true 240 ups 2
 second=$($act id fc8)
