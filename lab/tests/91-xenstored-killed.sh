@@ -1,4 +1,4 @@
-# xenstored stops answering in the middle of calls, and dies: none hangs, and each says what is wrong.
+# xenstored dies in the middle of calls: none hangs, each says what is wrong, and a new one with an empty store is lived with.
 # boot: alone
 # limit: 900
 said=/tmp/own/said
@@ -80,4 +80,44 @@ for call in "dumpxml $id" "shutdown $id" "create $own/later.xml"; do
   [ $status != 0 ] && [ $status != 124 ]
   [ $((SECONDS - begun)) -lt 90 ]
 done
+timeout 60 xenith doctor > $own/o || true
+grep -A20 Problems $own/o
+has $own/o "xenstored"
+timeout 30 xenith suspend $id
+[ "$(timeout 30 xenith domstate $id | head -n 1)" = paused ]
+
+# A new daemon with an empty store. The host's own start makes dom0's nodes again; those of the guest are gone.
+rm -f /run/xenstored.pid /var/lib/xenstored/*
+xenstored --pid-file /run/xenstored.pid
+until_true 30 timeout 5 xenstore-exists /
+echo "new store: $(timeout 10 xenstore-ls -f | wc -l) nodes"
+timeout 30 xen-init-dom0 > $own/o 2>&1 || true
+cat $own/o
+until_true 60 sees "(0, 'Domain-0')"
+until_true 60 sees "($id, None)"
+kill -0 $watcher || { cat $own/watch.err; false; }
+timeout 30 xenith list > $own/o
+cat $own/o
+has $own/o Domain-0
+fails 3 30 xenith domid web
+cat $said
+[ "$(timeout 30 xenith domname 0)" = Domain-0 ]
+timeout 60 xenith doctor > $own/o || true
+grep -A20 Problems $own/o
+has $own/o "domain $id ($uuid) has no name"
+for call in "dumpxml $id" "shutdown $id" "resume $id"; do
+  status=0
+  begun=$SECONDS
+  timeout 150 xenith --timeout 15 $call > $own/o 2>&1 || status=$?
+  echo "$call: status $status after $((SECONDS - begun)) s: $(head -c 700 $own/o)"
+  [ $status != 124 ]
+  [ $((SECONDS - begun)) -lt 90 ]
+done
+timeout 120 xenith --timeout 60 destroy $id > $own/o 2>&1 || true
+echo "destroy: $(cat $own/o)"
+timeout 20 xl list
+status=0
+timeout 200 xenith --timeout 90 create $own/later.xml > $own/o 2>&1 || status=$?
+echo "create: status $status: $(head -c 900 $own/o)"
+timeout 30 xenith list
 kill $watcher
