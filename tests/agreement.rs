@@ -152,7 +152,11 @@ const RULES: &[Rule] = &[
     Rule {
         row: "disk/driver: type",
         explain: |ours, _| {
-            for disk in ours.disks.iter_mut().filter(|disk| disk.source.is_some()) {
+            for disk in ours
+                .disks
+                .iter_mut()
+                .filter(|disk| disk.source.is_some() && disk.device != DiskDevice::Floppy)
+            {
                 disk.format.get_or_insert_with(|| "raw".into());
             }
         },
@@ -162,11 +166,8 @@ const RULES: &[Rule] = &[
         explain: |ours, _| ours.disks.iter_mut().for_each(|disk| disk.shareable = false),
     },
     Rule {
-        row: "disk: device='floppy', parallel",
-        explain: |ours, _| {
-            ours.disks.retain(|disk| disk.device != DiskDevice::Floppy);
-            ours.parallels.clear();
-        },
+        row: "disk: device='floppy', its place",
+        explain: |ours, _| ours.disks.sort_by_key(|disk| disk.device == DiskDevice::Floppy),
     },
     Rule {
         row: "interface: type='bridge' without a source",

@@ -143,12 +143,22 @@ fn in_time(
         waiting.store(false, Ordering::Release);
         let _ = done.send(result);
     });
-    if let Err(error) = waiter {
-        waiting.store(false, Ordering::Release);
-        return Err(error);
-    }
+    let waiter = match waiter {
+        Ok(waiter) => waiter,
+        Err(error) => {
+            waiting.store(false, Ordering::Release);
+            return Err(error);
+        }
+    };
     let rest = end.saturating_duration_since(Instant::now());
-    opened.recv_timeout(rest).unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
+    match opened.recv_timeout(rest) {
+        Ok(result) => {
+            // It ends now. (Its panic, if any, came before the answer.)
+            let _ = waiter.join();
+            result
+        }
+        Err(_) => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+    }
 }
 
 fn is_missing(error: &io::Error) -> bool {

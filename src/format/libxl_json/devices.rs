@@ -12,9 +12,12 @@ const VNC_PORT: u16 = 5900;
 
 /// Adds the devices of a configuration.
 pub(super) fn add(config: &Node<'_>, guest: &mut Guest) -> Result<()> {
+    // Floppy drives are there already, and come last.
+    let floppies = std::mem::take(&mut guest.disks);
     for node in config.list_at("disks")? {
         guest.disks.push(disk(&node)?);
     }
+    guest.disks.extend(floppies);
     guest.sort_disks();
     for node in config.list_at("nics")? {
         let interface = interface(&node, guest.is_hvm())?;

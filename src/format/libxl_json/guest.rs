@@ -4,6 +4,7 @@ use super::devices;
 use super::value::{Node, Result};
 use crate::format::chardev::from_words;
 use crate::format::error::shown;
+use crate::format::xl::dm;
 use crate::model::guest::{
     BootDevice, CharDevice, ClockBasis, ClockOffset, CpuSet, Features, Input, InputBus, InputKind, Lifecycle,
     Loader, Timer, Vcpus, Video,
@@ -233,6 +234,11 @@ fn hvm(build: &Node<'_>, own: &Node<'_>, guest: &mut Guest) -> Result<()> {
         // Other words are the host's devices and disks, which have no element yet.
         guest.inputs.extend(InputKind::from_name(&word).map(|kind| Input { kind, bus: InputBus::Usb }));
     }
+    // What xl has no keys for is among the device model's arguments.
+    let arguments: Result<Vec<String>> = build.list_at("extra_hvm")?.iter().map(Node::text).collect();
+    let (floppies, parallels) = dm::devices_among(&arguments?);
+    guest.disks.extend(floppies);
+    guest.parallels.extend(parallels);
     for (port, word) in (0..).zip(texts(own, "serial", "serial_list")?) {
         match from_words(&word) {
             Ok(Some(source)) => guest.serials.push(CharDevice { port, source }),

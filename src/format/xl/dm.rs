@@ -49,6 +49,36 @@ pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     Ok(())
 }
 
+/// The floppy drives and parallel ports among the device model's arguments, as libxl keeps them; others are passed over.
+pub(crate) fn devices_among(arguments: &[String]) -> (Vec<Disk>, Vec<CharDevice>) {
+    let (mut disks, mut parallels) = (Vec::new(), Vec::new());
+    let mut rest = arguments;
+    let mut port = 0;
+    while let [word, tail @ ..] = rest {
+        rest = tail;
+        let Some((value, tail)) = tail.split_first() else { break };
+        match word.as_str() {
+            "-parallel" => {
+                if let Ok(Some(source)) = from_words(value) {
+                    parallels.push(CharDevice { port, source });
+                }
+                port += 1;
+                rest = tail;
+            }
+            "-fda" | "-fdb" => {
+                disks.push(floppy(word.trim_start_matches('-'), value, false));
+                rest = tail;
+            }
+            "-drive" => {
+                disks.extend(read_drive(value));
+                rest = tail;
+            }
+            _ => {}
+        }
+    }
+    (disks, parallels)
+}
+
 /// The arguments that are none of the guest's.
 pub(super) fn foreign(arguments: &[String]) -> Vec<String> {
     let mut out = Vec::new();
@@ -100,6 +130,15 @@ fn write_drive(disk: &Disk, path: &str) -> error::Result<String> {
 }
 
 pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
+    let arguments = arguments_for(guest)?;
+    if !arguments.is_empty() {
+        items.list(KEY, arguments);
+    }
+    Ok(())
+}
+
+/// The arguments for the device model that say the guest's floppy drives and parallel ports.
+pub(crate) fn arguments_for(guest: &Guest) -> error::Result<Vec<String>> {
     let mut arguments = Vec::new();
     for disk in guest.disks.iter().filter(|disk| disk.device == DiskDevice::Floppy) {
         // An empty drive is there without being asked for.
@@ -119,8 +158,5 @@ pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
             None => {}
         }
     }
-    if !arguments.is_empty() {
-        items.list(KEY, arguments);
-    }
-    Ok(())
+    Ok(arguments)
 }

@@ -21,7 +21,7 @@
 //! Floppy disks and parallel ports have no keys in xl; they go to the device model as arguments.
 
 mod disk;
-mod dm;
+pub(crate) mod dm;
 mod edit;
 mod read;
 mod screen;

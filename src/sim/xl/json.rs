@@ -1,5 +1,6 @@
 //! What `xl list -l` prints: libxl's JSON of a running domain, key by key as a real xl 4.17 has it.
 
+use crate::format::xl::dm;
 use crate::model::{
     DomId, Guest, GuestType,
     guest::{
@@ -203,6 +204,11 @@ fn b_info(guest: &Guest) -> Json {
     map.push(("video_memkb", Json::Number(video_kib(guest))));
     if guest.clock.basis == ClockBasis::Localtime {
         map.push(("localtime", yes()));
+    }
+    // A floppy of a kind that xl has no words for was refused when the configuration was read.
+    let arguments = dm::arguments_for(guest).unwrap_or_default();
+    if guest.is_hvm() && !arguments.is_empty() {
+        map.push(("extra_hvm", Json::List(arguments.into_iter().map(text).collect())));
     }
     map.push(("sched_params", scheduling()));
     map.push(("claim_mode", yes()));
