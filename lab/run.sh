@@ -6,6 +6,7 @@
 #   LAB_JOBS=N     so many boots at once (each takes 4 GB and a processor)
 #   LAB_BINS=...   programs to put into /lab/bin: FILE or FILE=NAME
 #   LAB_VERBOSE=1  shows what passing tests print as well; build/lab/logs keeps it in any case
+#   LAB_SHORT=1    leaves out the tests that say `# long: yes`
 #   LAB_FOLDER=bench  runs lab/bench instead of lab/tests
 #   LAB_ACCEL=tcg  emulates even where KVM works
 set -euo pipefail
@@ -29,6 +30,13 @@ header() { sed -n -e '1,10s/^# '"$2"': *//p' "$tests/$1.sh" | grep . || echo "$3
 
 # One folder for each boot, with the orders for it, in the order in which they are booted.
 [ $# -gt 0 ] || set -- $(cd "$tests" && ls -- *.sh | sed 's/\.sh$//')
+left=0
+if [ -n "${LAB_SHORT:-}" ]; then
+  for test in "$@"; do
+    shift
+    if [ -n "$(header "$test" long '')" ]; then left=$((left + 1)); else set -- "$@" "$test"; fi
+  done
+fi
 for test in "$@"; do
   [ -e "$tests/$test.sh" ] || { echo "lab: there is no $tests/$test.sh" >&2; exit 2; }
   kind=$(header "$test" boot main)
@@ -132,5 +140,6 @@ else
 fi
 
 passed=$(grep -c '^ok ' "$work/results" || true)
+[ "$left" -eq 0 ] || echo "lab: $left long tests were left out; \`make lab\` runs them as well"
 echo "lab: $passed passed, $(($# - passed)) failed   ($((SECONDS - began)) s)"
 [ "$passed" -eq $# ]

@@ -1,4 +1,5 @@
 # In a guest, a command ends in time and says that this is no host; only xenstore answers there.
+# long: yes
 # limit: 900
 cat > /tmp/script <<'END'
 #!/bin/sh

@@ -1,5 +1,6 @@
 # Every domain of the host, whoever started it, is the same in our words, in xl's (list, list -v, list -l) and in xenstore's.
 # They are paused, so that one processor is enough for all of them; the last one runs.
+# long: yes
 # boot: main
 # limit: 900
 for disk in ours admin screen cd; do truncate -s 8M /tmp/$disk.img; done

@@ -1,4 +1,5 @@
 # Guests that libvirt started are the same in our words and in virsh's, and acting on them leaves libvirt with a true picture.
+# long: yes
 # boot: libvirt
 # limit: 900
 until_true 120 virsh -c xen:///system version > /dev/null

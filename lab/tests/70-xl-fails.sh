@@ -1,4 +1,5 @@
 # xl that is not there, and xl that fails half way: each error says why in xl's own words, and nothing is left of the domain.
+# long: yes
 # limit: 900
 said=/tmp/own/said
 mkdir -p /tmp/own

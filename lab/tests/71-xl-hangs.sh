@@ -1,4 +1,5 @@
 # xl that hangs, and callers that are killed: calls end near their deadline, and no half-made domain stays.
+# long: yes
 # limit: 1200
 said=/tmp/own/said
 mkdir -p /tmp/own

@@ -1,4 +1,5 @@
 # Files that an administrator and xen-create-image wrote into /etc/xen: each starts as it is; and what the xendomains service goes by.
+# long: yes
 # limit: 600
 own=/tmp/own
 mkdir -p $own

@@ -1,4 +1,5 @@
 # Domains that are odd: without a name, unknown to xenstore, zombies, numbers used again. Each is listed sanely and breaks nothing.
+# long: yes
 # limit: 600
 said=/tmp/own/said
 own=/tmp/own

@@ -1,4 +1,5 @@
 # A monitor of our own in the place of one that was killed, to its end: reboot, poweroff, and destroy by others.
+# long: yes
 # limit: 900
 said=/tmp/own/said
 own=/tmp/own

@@ -1,4 +1,5 @@
 # xenstored dies in the middle of calls: none hangs, each says what is wrong, and a new one with an empty store is lived with.
+# long: yes
 # boot: alone
 # limit: 900
 said=/tmp/own/said
