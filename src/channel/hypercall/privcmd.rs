@@ -8,9 +8,11 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use super::arena::Pages;
 use crate::error::{Error, Result, Road, Status};
@@ -137,11 +139,14 @@ fn in_time(
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let (done, opened) = mpsc::sync_channel(1);
+    // Not a channel of std's: waiting on one leaves something behind in the caller's thread for as long as that lives.
+    let opened = Arc::new((Mutex::new(None), Condvar::new()));
+    let done = opened.clone();
     let waiter = std::thread::Builder::new().name("xenith-privcmd".into()).spawn(move || {
         let result = open();
         waiting.store(false, Ordering::Release);
-        let _ = done.send(result);
+        *done.0.lock() = Some(result);
+        done.1.notify_one();
     });
     let waiter = match waiter {
         Ok(waiter) => waiter,
@@ -150,14 +155,15 @@ fn in_time(
             return Err(error);
         }
     };
-    let rest = end.saturating_duration_since(Instant::now());
-    match opened.recv_timeout(rest) {
-        Ok(result) => {
+    let mut result = opened.0.lock();
+    opened.1.wait_while_until(&mut result, |result| result.is_none(), end);
+    match result.take() {
+        Some(result) => {
             // It ends now. (Its panic, if any, came before the answer.)
             let _ = waiter.join();
             result
         }
-        Err(_) => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+        None => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
     }
 }
 
@@ -201,7 +207,7 @@ mod tests {
     fn a_device_whose_opening_hangs_is_given_up_and_tried_again_when_it_no_longer_does() {
         static WAITING: AtomicBool = AtomicBool::new(false);
         let short = Duration::from_millis(30);
-        let (release, held) = mpsc::channel::<()>();
+        let (release, held) = std::sync::mpsc::channel::<()>();
         let hangs = move || {
             let _ = held.recv();
             File::open("/dev/null")
