@@ -70,7 +70,8 @@ overlay() {
   for file in ${LAB_BINS:-}; do install -m 755 -s "${file%%=*}" "$root/lab/bin/$(basename "${file##*=}")"; done
 
   # Their libraries, where dom0 has none.
-  find "$root/lab/bin" "$root/usr/bin" -type f -exec ldd {} + 2> /dev/null | grep -oE '/[^ :]+\.so[^ :]*' | grep -v libxenith | sort -u |
+  # (ldd fails on a program that needs none.)
+  { find "$root/lab/bin" "$root/usr/bin" -type f -exec ldd {} + 2> /dev/null || true; } | grep -oE '/[^ :]+\.so[^ :]*' | grep -v libxenith | sort -u |
     while read -r file; do
       grep -qE "/$(basename "$file")\$" "$image/files" || { mkdir -p "$root/usr$(dirname "${file#/usr}")"; cp -L "$file" "$root/usr${file#/usr}"; }
     done
