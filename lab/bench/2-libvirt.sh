@@ -2,7 +2,7 @@
 # limit: 1200
 # What status costs beside libvirt, with one guest and with eight, which libvirt has started: it does not see those of others.
 idle() {
-  printf "<domain type='xen'><name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>linux</type><kernel>/boot/vmlinuz</kernel></os></domain>" "$1" > "/tmp/$1.xml"
+  printf "<domain type='xen'><name>%s</name><memory unit='MiB'>96</memory><vcpu>1</vcpu><os><type>linux</type><kernel>/boot/vmlinuz</kernel></os></domain>" "$1" > "/tmp/$1.xml"
   virsh -q create --paused "/tmp/$1.xml" > /dev/null
 }
 idle g1
