@@ -30,8 +30,8 @@ gone fv0
 not listening 5904
 
 # A kernel of the host's.
-adapt /lab/data/hvm-direct-kernel.xml | sed "s|</cmdline>|console=ttyS0 </cmdline>|; s|<graphics|<serial type='file'><source path='/tmp/serial'/></serial><graphics|" > /tmp/kernel.xml
-$act create /tmp/kernel.xml
+adapt /lab/data/hvm-direct-kernel.xml | sed "s|/boot/vmlinuz|/boot/bzImage|; s|</cmdline>|console=ttyS0 </cmdline>|; s|<graphics|<serial type='file'><source path='/tmp/serial'/></serial><graphics|" > /tmp/kernel.xml
+$act create /tmp/kernel.xml || { cat /var/log/xen/qemu-dm-fv0.log; exit 1; }
 until_true 240 grep -q "guest up: xen" /tmp/serial || { tail /tmp/serial; exit 1; }
 grep -q "kickstart=http://example.com/myguest.ks" /tmp/serial
 $act destroy fv0
