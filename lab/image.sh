@@ -109,8 +109,6 @@ mkdir -p "$root/etc/xen/auto"
 # Guests boot the same kernel: as it is distributed, which HVM guests need, and decompressed, which spares an emulated machine seconds.
 cp "$kernel" "$root/boot/bzImage"
 python3 "$here/unpack-kernel.py" "$kernel" "$root/boot/vmlinuz"
-# An HVM guest's own QEMU wants it as it is packed.
-cp "$kernel" "$root/boot/bzImage"
 cp "$root/boot/vmlinuz" "$new/vmlinux"
 guest=$work/guest
 mkdir -p "$guest"/{bin,dev,proc,sys,tmp,run,etc}
