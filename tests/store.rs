@@ -668,6 +668,39 @@ fn what_killed_writers_left_is_no_domain_and_goes_with_the_next_change() {
 }
 
 #[test]
+fn a_new_name_that_a_killed_writer_began_is_taken_back_with_the_next_change() {
+    let folder = Folder::new("half-renamed");
+    let store = folder.store();
+    define(&store, &Guest { title: Some("shop of old".into()), ..guest("shop", 1) }).unwrap();
+    store.set_autostart(uuid(1), true, soon()).unwrap();
+    let said = folder.text("shop.cfg");
+    // Killed after the file was renamed, before it was written: what it was to say is still beside it.
+    define(&store, &guest("web", 1)).unwrap();
+    let meant = folder.text("web.cfg");
+    folder.write("web.cfg", &said);
+    folder.write(&format!(".xenith.{}.cfg.new", uuid(1).simple()), &meant);
+    assert_eq!(names(&store), ["shop"]);
+
+    // Any change of any domain sets the name right, so that a new domain finds its own name free.
+    define(&store, &guest("web", 2)).unwrap();
+    assert_eq!(names(&store), ["shop", "web"]);
+    assert_eq!(
+        (folder.text("shop.cfg"), folder.has("web.00000000.cfg")),
+        (said.clone(), false),
+        "{:?}",
+        folder.all()
+    );
+    assert!(store.autostart(uuid(1)).unwrap() && !store.autostart(uuid(2)).unwrap(), "{:?}", folder.all());
+
+    // A file that somebody named otherwise keeps its name, whatever a killed writer left.
+    fs::rename(folder.path("shop.cfg"), folder.path("production.cfg")).unwrap();
+    folder.write(&format!(".xenith.{}.cfg.new", uuid(1).simple()), &meant);
+    folder.write(&format!(".xenith.{}.cfg.new", uuid(2).simple()), "name = 'half");
+    define(&store, &guest("mail", 3)).unwrap();
+    assert_eq!((folder.text("production.cfg"), names(&store).len()), (said, 3), "{:?}", folder.all());
+}
+
+#[test]
 fn a_writer_that_is_killed_at_any_moment_leaves_the_old_or_the_new() {
     let folder = Folder::new("kill");
     let store = folder.store();

@@ -96,23 +96,17 @@ impl Drop for Beside {
     }
 }
 
-/// Removes what killed writers left in the folder. Its lock is held, so nobody is writing there.
-pub(super) fn clean(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
+/// What killed writers left in the folder: whose part it was to be, and where it is. Its lock is held, so nobody is writing there.
+pub(super) fn left(folder: &Path) -> Vec<(Uuid, Part, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let left = files.filter_map(|entry| {
         let name = entry.file_name();
-        let rest = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(BEGINNING))
-            .and_then(|rest| rest.split_at_checked(32));
-        let is_ours = rest.is_some_and(|(uuid, end)| {
-            [Part::Config, Part::Sidecar].iter().any(|part| part.end() == end)
-                && Uuid::try_parse(uuid).is_ok()
-        });
-        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
+        let (uuid, end) = name.to_str()?.strip_prefix(BEGINNING)?.split_at_checked(32)?;
+        let part = [Part::Config, Part::Sidecar].into_iter().find(|part| part.end() == end)?;
+        Some((Uuid::try_parse(uuid).ok()?, part, entry.path()))
+    });
+    left.collect()
 }
 
 /// Renames a file; where there is one of the new name already nothing happens but `AlreadyExists`.
@@ -192,21 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn what_killed_writers_left_is_removed_and_nothing_else() {
+    fn what_killed_writers_left_is_found_and_nothing_else() {
         let folder = scratch("clean");
-        let left = Beside::write(&folder, (Uuid::from_u128(1), Part::Config), b"half", None).unwrap();
-        std::mem::forget(left);
+        std::mem::forget(Beside::write(&folder, (Uuid::from_u128(1), Part::Config), b"half", None).unwrap());
         for other in [".xenith.lock", ".xenith.notes.cfg.new", "a.cfg", ".a.cfg.new"] {
             std::fs::write(folder.join(other), "").unwrap();
         }
         // A left file does not keep the next writer of the same domain from writing either.
         drop(Beside::write(&folder, (Uuid::from_u128(1), Part::Config), b"again", None).unwrap());
         std::mem::forget(Beside::write(&folder, (Uuid::from_u128(2), Part::Sidecar), b"half", None).unwrap());
-        assert_eq!(names(&folder).len(), 5);
-        clean(&folder);
-        let mut rest = names(&folder);
-        rest.sort();
-        assert_eq!(rest, [".a.cfg.new", ".xenith.lock", ".xenith.notes.cfg.new", "a.cfg"]);
+        let mut found: Vec<_> =
+            left(&folder).into_iter().map(|(uuid, part, _)| (uuid.as_u128(), part)).collect();
+        found.sort_by_key(|(uuid, _)| *uuid);
+        // The first one's second writer took it away.
+        assert_eq!(found, [(2, Part::Sidecar)]);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -143,12 +143,35 @@ pub(super) fn set_autostart(store: &Store, uuid: Uuid, autostart: bool, deadline
     }
 }
 
-/// Takes the lock, removes what killed writers left, and looks at the folder.
+/// Takes the lock, sets right what killed writers left, and looks at the folder.
 fn begin(store: &Store, deadline: Deadline) -> Result<(Lock, Arc<Scan>)> {
     let lock = Lock::take(&store.folder, deadline)?;
-    atomic::clean(&store.folder);
+    recover(store)?;
     let scan = store.scan()?;
     Ok((lock, scan))
+}
+
+/// Takes back names that killed writers had given and not yet used, and removes what they left. A file that was renamed and not written still
+/// says the old name: left so, its name would look like one that somebody chose, and stay.
+fn recover(store: &Store) -> Result<()> {
+    for (uuid, part, path) in atomic::left(&store.folder) {
+        if part == Part::Config {
+            let scan = store.scan()?;
+            let text = file::read(&path, MAX_FILE).ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+            // It is whole if a file was renamed for it.
+            let meant = text.and_then(|text| xl::from_xl(&text).ok());
+            let half = scan.rows.iter().find(|row| {
+                let is_named_after = |name| names::is_named_after(&row.file_name, name, uuid);
+                let is_of = row.counts && row.entry.uuid == uuid && !is_named_after(&row.entry.guest.name);
+                is_of && meant.as_ref().is_some_and(|meant| is_named_after(&meant.name))
+            });
+            if let Some(row) = half {
+                warn(store, "a killed writer's new name", Plan::back(store, &scan, row, uuid));
+            }
+        }
+        let _ = std::fs::remove_file(&path);
+    }
+    Ok(())
 }
 
 /// Makes the folder where its parent is there: hosts whose Xen was not set up yet, or a folder of one's own.
@@ -213,6 +236,19 @@ impl Plan {
             now
         };
         Ok(Plan { old_name, new_name, now, is_link })
+    }
+
+    /// Gives a file the name back that it had before a writer was killed.
+    fn back(store: &Store, scan: &Scan, row: &Row, uuid: Uuid) -> Result<()> {
+        let folder = &store.folder;
+        let new_name = free_name(folder, scan, &row.entry.guest.name, uuid)?;
+        let now = row.entry.path.clone();
+        let plan = Plan { old_name: row.file_name.clone(), new_name, now, is_link: row.is_link };
+        let links = autostart::links(folder, OsStr::new(&plan.old_name))?;
+        plan.rename(folder, uuid, &links)?;
+        sync(&plan.path(folder))?;
+        plan.tidy(store, None, uuid, &links);
+        Ok(())
     }
 
     /// The file's path in the folder, after.
