@@ -16,7 +16,8 @@ use xenith::deadline::Deadline;
 use xenith::log::Log;
 use xenith::model::{DomainInfo, GuestType, State, Uuid};
 use xenith::sim::hypervisor;
-use xenith::sim::machine::{Machine, MachineSize, NewDomain, Release};
+use xenith::sim::machine::{Machine, MachineSize, NewDomain};
+use xenith::sim::release::Release;
 use xenith::wire::hypercall::layout::{getdomaininfo, physinfo};
 use xenith::wire::hypercall::request::{self, DOMCTL_SIZE, SYSCTL_SIZE};
 use xenith::wire::hypercall::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result, Status};
-use crate::sim::machine::Release;
+use crate::sim::release::Release;
 
 /// The embedded host's configuration; `xen+sim:///?KEY=VALUE&...` writes it down ([`SimConfig::from_query`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl SimConfig {
     ///
     /// | key | value |
     /// | --- | --- |
-    /// | `xen` | `3.4`, `4.1`, `4.4` or `4.17` (default) |
-    /// | `toolstack` | `xend` (up to 4.4; their default), `xl` (4.17; its default) or `none` |
+    /// | `xen` | a word of [`AGES`](crate::sim::release::AGES): `3.0.1` to `4.22`; `4.17` is the default |
+    /// | `toolstack` | `xend` (up to 4.4; their default), `xl` (from 4.1; the default from 4.5) or `none` |
     /// | `memory` | the host's memory: KiB, or a number with M or G behind it (512M to 16384G) |
     /// | `cpus` | physical processors, 1 to 512 |
     /// | `domains` | transient guests that run from the start, 0 to 20,000 |
@@ -121,16 +121,13 @@ impl SimConfig {
 
     /// Whether a host of that age can have that toolstack here.
     fn check_tools(&self) -> Result<()> {
-        let Release { major, minor, .. } = self.release;
         let why = match self.tools() {
             Tools::Xend if self.release.at_least(4, 5) => "Xen 4.5 was the first without xend",
             Tools::Xl if !self.release.at_least(4, 1) => "xl came with Xen 4.1",
-            Tools::Xl if !self.release.at_least(4, 5) => {
-                "how the xl of that age speaks was never recorded; the embedded host has xl with xen=4.17"
-            }
             Tools::Xend | Tools::Xl | Tools::None => return Ok(()),
         };
-        Err(bad(format!("toolstack={} does not go with xen={major}.{minor}: {why}", self.tools().name())))
+        let (tools, age) = (self.tools().name(), self.release.word());
+        Err(bad(format!("toolstack={tools} does not go with xen={age}: {why}")))
     }
 
     /// The host's memory, KiB: as ordered, or what the ordered guests need.
@@ -145,7 +142,7 @@ impl SimConfig {
 pub enum Tools {
     /// The xend daemon (Xen 4.4 and before).
     Xend,
-    /// The xl command (Xen 4.17 here).
+    /// The xl command (Xen 4.1 and later). It speaks as that of 4.17 at every age.
     Xl,
     /// None: a hypervisor and a xenstored, and domains that others made.
     None,
@@ -282,6 +279,7 @@ fn memory(value: &str) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::release::AGES;
 
     fn read(query: &[(&str, &str)]) -> Result<SimConfig> {
         SimConfig::from_query(query.iter().copied())
@@ -315,7 +313,7 @@ mod tests {
     fn what_is_not_understood_is_refused_by_name() {
         for (key, value, said) in [
             ("colour", "red", "'colour'"),
-            ("xen", "9.9", "3.4"),
+            ("xen", "9.9", "4.10 to 4.22"),
             ("toolstack", "xm", "xend, xl and none"),
             ("memory", "1", "512M"),
             ("memory", "99999999999999999999G", "512M"),
@@ -342,8 +340,11 @@ mod tests {
             ("4.1", Tools::Xend, true),
             ("4.4", Tools::Xend, true),
             ("4.4", Tools::None, true),
-            ("4.4", Tools::Xl, false),
-            ("3.4", Tools::Xl, false),
+            ("4.4", Tools::Xl, true),
+            ("4.1", Tools::Xl, true),
+            ("4.0", Tools::Xl, false),
+            ("3.0.1", Tools::Xend, true),
+            ("4.5", Tools::Xend, false),
             ("4.17", Tools::Xl, true),
             ("4.17", Tools::None, true),
             ("4.17", Tools::Xend, false),
@@ -354,7 +355,10 @@ mod tests {
                 assert_eq!(read(&query).map(|config| config.tools()).ok(), works.then_some(tools), "{xen}");
             }
         }
-        assert_eq!(read(&[("xen", "4.1")]).unwrap().tools(), Tools::Xend);
+        for age in AGES {
+            let usual = if age.release.at_least(4, 5) { Tools::Xl } else { Tools::Xend };
+            assert_eq!(read(&[("xen", age.word)]).unwrap().tools(), usual, "{}", age.word);
+        }
         let usual = read(&[]).unwrap();
         assert_eq!((usual.release, usual.tools()), (Release::XEN_4_17, Tools::Xl));
     }

@@ -295,7 +295,8 @@ mod tests {
     use super::*;
     use crate::model::state::LiveBits;
     use crate::model::{GuestType, Uuid};
-    use crate::sim::machine::{MachineSize, NewDomain, Release};
+    use crate::sim::machine::{MachineSize, NewDomain};
+    use crate::sim::release::Release;
     use crate::sim::xenstored::XenstoredAge;
 
     /// A machine with one unbooted guest, its xenstore, and the guests.

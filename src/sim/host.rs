@@ -13,8 +13,8 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::config::{SimConfig, Tools};
-use super::machine::Release;
 use super::reactor::{self, Shared};
+use super::release::Release;
 use super::serve::{self, Joined};
 use super::world::{FarRoad, World};
 use super::xend::StateDir;

@@ -3,7 +3,8 @@
 //! What it says of a domain is [`Machine`]'s; how that looks in bytes is the release's, by [`crate::wire::hypercall`]'s tables.
 //! Where releases differ in behaviour it follows recordings of real ones (tests/data/hypercall).
 
-use super::machine::{Domain, Machine, Release};
+use super::machine::{Domain, Machine};
+use super::release::Release;
 use crate::model::{DomId, GuestType, identity::FIRST_RESERVED_DOMID};
 use crate::wire::hypercall::domain::{EMULATES_LAPIC_ONLY, NO_VCPUS, flag};
 use crate::wire::hypercall::errno::{EACCES, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, ESRCH};
@@ -36,13 +37,7 @@ pub fn call(machine: &mut Machine, op: u64, args: [u64; 5], memory: &mut Memory<
 
 /// The tables' row of a release; one without has no control interface that anybody could speak.
 fn generation(release: Release) -> Result<&'static Generation, i32> {
-    Generation::at((release.major, release.minor, point(release))).ok_or(ENOSYS)
-}
-
-/// The point release: 6 in 4.1.6.1.
-fn point(release: Release) -> u32 {
-    let extra = release.extra.trim_start_matches('.');
-    extra.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    Generation::at((release.major, release.minor, release.point())).ok_or(ENOSYS)
 }
 
 fn version(release: Release, cmd: u64, buffer: u64, memory: &mut Memory<'_>) -> Result<i64, i32> {
@@ -213,8 +208,8 @@ fn record(machine: &Machine, domain: &Domain) -> DomainRecord {
 /// Since 4.3.4, 4.4.2 and 4.5 a domain without vcpus is marked as such.
 fn marks_no_vcpus(release: Release) -> bool {
     match (release.major, release.minor) {
-        (4, 3) => point(release) >= 4,
-        (4, 4) => point(release) >= 2,
+        (4, 3) => release.point() >= 4,
+        (4, 4) => release.point() >= 2,
         _ => release.at_least(4, 5),
     }
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result as Outcome, Status};
 use crate::model::identity::FIRST_RESERVED_DOMID;
 use crate::model::state::LiveBits;
 use crate::model::{DomId, GuestType, Uuid};
+use crate::sim::release::Release;
 
 /// Bytes in a page of memory.
 pub const PAGE_SIZE: u64 = 4096;
@@ -34,70 +34,6 @@ pub mod reason {
     pub const CRASH: u8 = 3;
     /// The guest's watchdog fired (4.1 and later).
     pub const WATCHDOG: u8 = 4;
-}
-
-/// A release of the hypervisor. Interface versions and layouts are `wire`'s tables; this is what `xen_version` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Release {
-    /// 4 in 4.1.6.1.
-    pub major: u16,
-    /// 1 in 4.1.6.1.
-    pub minor: u16,
-    /// What the hypervisor appends: ".6.1".
-    pub extra: &'static str,
-}
-
-impl Release {
-    /// Xen 3.4.4.
-    pub const XEN_3_4: Release = Release { major: 3, minor: 4, extra: ".4" };
-    /// Xen 4.1.6.1.
-    pub const XEN_4_1: Release = Release { major: 4, minor: 1, extra: ".6.1" };
-    /// Xen 4.4.4.
-    pub const XEN_4_4: Release = Release { major: 4, minor: 4, extra: ".4" };
-    /// Xen 4.17.7.
-    pub const XEN_4_17: Release = Release { major: 4, minor: 17, extra: ".7" };
-
-    /// The release that the URI option `xen=TEXT` means.
-    ///
-    /// Errors: [`Status::InvalidUri`], naming those that there are.
-    pub fn of_age(text: &str) -> Outcome<Release> {
-        match text {
-            "3.4" => Ok(Release::XEN_3_4),
-            "4.1" => Ok(Release::XEN_4_1),
-            "4.4" => Ok(Release::XEN_4_4),
-            "4.17" => Ok(Release::XEN_4_17),
-            _ => Err(Error::new(
-                Status::InvalidUri,
-                format!("the embedded host has no Xen '{text}': it has 3.4, 4.1, 4.4 and 4.17"),
-            )),
-        }
-    }
-
-    /// Whether it is at least `major.minor`.
-    pub fn at_least(&self, major: u16, minor: u16) -> bool {
-        (self.major, self.minor) >= (major, minor)
-    }
-
-    /// Whether pausing counts (4.5 and later, and 4.2.5, 4.3.3, 4.4.1 and later of their branches).
-    pub fn counts_pauses(&self) -> bool {
-        self.at_least(4, 4)
-    }
-
-    /// Whether a question about domid N is answered with the next domain at or above it (before 4.18).
-    pub fn scans_upwards(&self) -> bool {
-        !self.at_least(4, 18)
-    }
-
-    /// The errno of one pause too many, where pauses count.
-    fn pause_overflow(&self) -> i32 {
-        if self.at_least(4, 6) { libc::EOVERFLOW } else { libc::EUSERS }
-    }
-}
-
-impl std::fmt::Display for Release {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}{}", self.major, self.minor, self.extra)
-    }
 }
 
 /// A result with Xen's errno.
@@ -483,7 +419,7 @@ impl Machine {
         if !release.counts_pauses() {
             domain.pauses = 1;
         } else if domain.pauses == MAX_PAUSES {
-            return Err(release.pause_overflow());
+            return Err(pause_overflow(release));
         } else {
             domain.pauses += 1;
         }
@@ -659,6 +595,11 @@ impl Machine {
     fn get_mut(&mut self, domid: DomId) -> Result<&mut Domain> {
         self.domains.get_mut(&domid).ok_or(libc::ESRCH)
     }
+}
+
+/// The errno of one pause too many, where pauses count.
+fn pause_overflow(release: Release) -> i32 {
+    if release.at_least(4, 6) { libc::EOVERFLOW } else { libc::EUSERS }
 }
 
 /// A domain that is not the one which asks.

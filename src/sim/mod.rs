@@ -10,6 +10,7 @@
 //! | [`host`] | the assembled host: its thread, and the ports of its roads |
 //! | [`hypervisor`] | its byte side: hypercalls |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
+//! | [`release`] | the releases of Xen that it can be of |
 //! | [`serve`](mod@serve) | one host for many processes |
 //! | [`xend`] | the toolstack daemon: HTTP, S-expressions, domains that are kept |
 //! | [`xl`] | the toolstack command: arguments and a configuration in, a status and text out; its monitors |
@@ -20,6 +21,7 @@ pub mod guest;
 pub mod host;
 pub mod hypervisor;
 pub mod machine;
+pub mod release;
 pub mod serve;
 pub mod xend;
 pub mod xenstored;
@@ -34,4 +36,5 @@ mod world;
 
 pub use config::{SimConfig, Tools};
 pub use host::SimHost;
+pub use release::Release;
 pub use serve::{Server, serve};

@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 use super::config::{SimConfig, Tools};
 use super::host::{Running, SimHost, failed, make_private};
-use super::machine::Release;
 use super::relay;
+use super::release::Release;
 use super::sys::{self, Interest};
 use super::world::FarRoad;
 use crate::deadline::Deadline;
@@ -168,10 +168,9 @@ fn listen(dir: &Path, name: &str) -> Result<UnixListener> {
 
 fn describe(config: &SimConfig) -> String {
     format!(
-        "xenith-sim {}\nxen {}.{}\ntoolstack {}\nname {}\npid {}\n",
+        "xenith-sim {}\nxen {}\ntoolstack {}\nname {}\npid {}\n",
         relay::VERSION,
-        config.release.major,
-        config.release.minor,
+        config.release.word(),
         config.tools().name(),
         config.name,
         std::process::id()

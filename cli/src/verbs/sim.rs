@@ -29,10 +29,10 @@ pub(crate) struct SimArgs {
     /// The folder of its sockets; it is made where it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// The release of Xen that it behaves as: 3.4, 4.1, 4.4 or 4.17 (the default)
+    /// The release of Xen that it behaves as: 3.0.1 to 4.22 (4.17 is the default)
     #[arg(long, value_name = "RELEASE")]
     xen: Option<String>,
-    /// Its toolstack: xend (3.4 to 4.4; their default), xl (4.17; its default) or none
+    /// Its toolstack: xend (up to 4.4; their default), xl (from 4.1; the default from 4.5) or none
     #[arg(long, value_name = "NAME")]
     toolstack: Option<String>,
     /// Its memory: KiB, or with M or G behind it
@@ -85,7 +85,7 @@ pub(crate) fn serve(args: &SimArgs, as_json: bool) -> Result<Answer, Failure> {
     // Before the host is there, so that an early signal ends it as tidily as a late one.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
-    let (release, tools) = (format!("{}.{}", config.release.major, config.release.minor), config.tools());
+    let (release, tools) = (config.release.word(), config.tools());
     let server = sim::serve(config, &args.dir)?;
     let dir = server.dir().to_string_lossy().into_owned();
     let uri = format!("xen+sim:///?dir={}", utf8_percent_encode(&dir, KEPT));

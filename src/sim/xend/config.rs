@@ -2,7 +2,7 @@
 //! back as `(domain ...)`. The words of the refusals and the order of the checks were recorded from real xends.
 
 use crate::model::Uuid;
-use crate::sim::machine::Release;
+use crate::sim::release::Release;
 use crate::wire::sexpr::{Sexpr, python_repr};
 
 /// A configuration that passed xend's checks.

@@ -9,7 +9,7 @@ use once_cell::sync::OnceCell;
 
 use super::config::Config;
 use crate::model::Uuid;
-use crate::sim::machine::Release;
+use crate::sim::release::Release;
 use crate::sim::scratch;
 use crate::wire::sexpr::Sexpr;
 
