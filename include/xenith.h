@@ -634,9 +634,11 @@ xenith_status xenith_connect_get_uri(struct xenith_connect *conn,
                                      struct xenith_error **err);
 
 /**
- * What the host can do, as libvirt's capabilities XML.
+ * What the host can do, as libvirt's capabilities XML: the machine type, whether the processors have
+ * hardware virtualization, and each kind of guest that the hypervisor runs, with its architecture and
+ * features; PVH guests from Xen 4.10 on. An embedded host's says that it is a simulation.
  *
- * Road: hypercall.
+ * Road: hypercall, and /proc/cpuinfo; xend where that is the only road.
  *
  * @param conn   a connection
  * @param flags  0

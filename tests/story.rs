@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{AGES, ALL, LIVE, SEEDS, Scratch, XEND_AGES, eventually, guest, open, seed};
 use xenith::channel::xenstore::Xenstore;
 use xenith::deadline::Deadline;
-use xenith::driver::ListFilter;
+use xenith::driver::{Connection, ListFilter, OpenOptions};
 use xenith::log::Log;
 use xenith::model::guest::{BootDevice, DiskDevice};
 use xenith::model::{Guest, GuestType, Reason, State, Uuid};
@@ -302,6 +302,22 @@ fn the_embedded_host_says_that_it_is_a_simulation() {
     assert!(host.capabilities().unwrap().contains("simulation"));
     let version = host.version().unwrap();
     assert_eq!((version.major, version.minor), (4, 1));
+}
+
+#[test]
+fn capabilities_are_those_of_the_hosts_age() {
+    for (age, xend, pvh) in [("3.4", true, false), ("4.4", true, false), ("4.17", false, true)] {
+        let xml = open(&format!("xen+sim:///?xen={age}")).capabilities().unwrap();
+        // The hypervisor tells of what the kernel is not shown.
+        assert!(xml.contains("<vmx/>"), "{age}: {xml}");
+        assert!(xml.contains("xenfv") && xml.contains("<power_management/>"), "{age}: {xml}");
+        assert_eq!(xml.contains("<os_type>xenpvh</os_type>"), pvh, "{age}: {xml}");
+        assert_eq!(xml.contains("qemu-dm") && xml.contains("xenmigr"), xend, "{age}: {xml}");
+    }
+    // Through xend alone.
+    let options = OpenOptions { without: vec![Road::Hypercall], ..OpenOptions::default() };
+    let xml = Connection::open(Some("xen+sim:///?xen=4.1"), &options).unwrap().capabilities().unwrap();
+    assert!(xml.contains("<vmx/>") && xml.contains("<arch>x86_64</arch>"), "{xml}");
 }
 
 #[test]

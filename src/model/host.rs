@@ -56,3 +56,29 @@ pub struct NodeInfo {
     /// Threads per core.
     pub threads: u32,
 }
+
+/// What processors can do for virtual machines, as far as the capabilities show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuFeatures {
+    /// Intel's hardware virtualization.
+    pub vmx: bool,
+    /// AMD's.
+    pub svm: bool,
+    /// Physical address extension.
+    pub pae: bool,
+    /// The hypervisor uses hardware-assisted paging (nested page tables).
+    pub hap: bool,
+}
+
+impl CpuFeatures {
+    /// What either says. Inside dom0 the kernel is not shown what the hypervisor keeps for itself, and the other way round an old
+    /// hypervisor does not tell all.
+    pub fn or(self, other: CpuFeatures) -> CpuFeatures {
+        CpuFeatures {
+            vmx: self.vmx || other.vmx,
+            svm: self.svm || other.svm,
+            pae: self.pae || other.pae,
+            hap: self.hap || other.hap,
+        }
+    }
+}

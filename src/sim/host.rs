@@ -141,6 +141,13 @@ impl SimHost {
         }
     }
 
+    /// What /proc/cpuinfo is in a real dom0: one processor, by a maker that does not exist. As there, the hypervisor keeps hardware
+    /// virtualization for itself.
+    pub fn cpuinfo(&self) -> &'static str {
+        "processor\t: 0\nvendor_id\t: SimulatedByXenith\nmodel name\t: xenith-sim, a simulated processor\n\
+         cpu MHz\t\t: 2400.000\nflags\t\t: fpu tsc msr pae cx8 apic pge cmov pat clflush mmx fxsr sse sse2 syscall nx lm hypervisor\n\n"
+    }
+
     /// The hypervisor's release.
     pub fn release(&self) -> Release {
         match &self.0 {

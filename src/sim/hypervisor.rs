@@ -141,7 +141,7 @@ fn sysctl(
         Sysctl::PhysInfo => {
             let layout = physinfo::TABLE.layout(generation.sysctl).ok_or(ENOSYS)?;
             let payload = request::sysctl_payload_mut(bytes).ok_or(EFAULT)?;
-            physical(machine).encode(layout, payload).ok_or(EFAULT)?;
+            physical(machine, generation.sysctl).encode(layout, payload).ok_or(EFAULT)?;
         }
         Sysctl::GetDomainInfoList(list) => {
             let layout = getdomaininfo::TABLE.layout(generation.domctl).ok_or(ENOSYS)?;
@@ -240,7 +240,7 @@ fn flags(machine: &Machine, domain: &Domain) -> u32 {
     .fold(kind | reason, |flags, (_, bit)| flags | bit)
 }
 
-fn physical(machine: &Machine) -> PhysInfo {
+fn physical(machine: &Machine, sysctl: u32) -> PhysInfo {
     let host = machine.physinfo();
     PhysInfo {
         threads_per_core: host.threads_per_core,
@@ -253,7 +253,8 @@ fn physical(machine: &Machine) -> PhysInfo {
         free_pages: host.free_pages,
         scrub_pages: host.scrub_pages,
         outstanding_pages: Some(0),
-        hw_cap: host.hw_cap,
+        // The words stand where this release's interface has them.
+        hw_cap: host.cpuid.arrange(sysctl),
         capabilities: Some(if host.hvm { CAP_HVM } else { 0 }),
     }
 }

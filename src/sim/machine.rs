@@ -12,6 +12,7 @@ use crate::model::identity::FIRST_RESERVED_DOMID;
 use crate::model::state::LiveBits;
 use crate::model::{DomId, GuestType, Uuid};
 use crate::sim::release::Release;
+use crate::wire::hypercall::CpuidWords;
 
 /// Bytes in a page of memory.
 pub const PAGE_SIZE: u64 = 4096;
@@ -195,8 +196,8 @@ pub struct PhysInfo {
     pub scrub_pages: u64,
     /// Whether HVM guests can run.
     pub hvm: bool,
-    /// CPUID features, as the `hw_cap` array has them.
-    pub hw_cap: [u32; 8],
+    /// The processors' features.
+    pub cpuid: CpuidWords,
 }
 
 /// Where the time comes from.
@@ -328,7 +329,12 @@ impl Machine {
             scrub_pages: 0,
             hvm: true,
             // A plain x86-64 processor with SSE2, PAE, NX, long mode and VMX.
-            hw_cap: [0x178b_fbff, 0x2810_0800, 0, 0x0000_0040, 0x0000_0020, 0, 0x0000_0001, 0],
+            cpuid: CpuidWords {
+                basic_d: 0x178b_fbff,
+                basic_c: 0x0000_0020,
+                extended_d: 0x2810_0800,
+                extended_c: 0x0000_0001,
+            },
         }
     }
 

@@ -15,6 +15,8 @@ pub struct NodeFacts {
     pub host: String,
     /// What the hypervisor can run, such as `xen-3.0-x86_64`.
     pub capabilities: Vec<String>,
+    /// The first processor's features: physinfo's words of CPUID, where xend shows them.
+    pub hw_cap: Option<[u32; 8]>,
     /// Processors and memory. Sockets are counted per node.
     pub info: NodeInfo,
 }
@@ -45,6 +47,7 @@ impl NodeFacts {
             xen: XenVersion { major, minor, extra: text("xen_extra") },
             host: text("host"),
             capabilities: text("xen_caps").split_whitespace().map(str::to_owned).collect(),
+            hw_cap: hw_cap(node.value("hw_caps").unwrap_or_default()),
             info: NodeInfo {
                 machine: text("machine"),
                 memory_kib: memory_mib.saturating_mul(1024),
@@ -58,6 +61,13 @@ impl NodeFacts {
             },
         })
     }
+}
+
+/// Eight words in hexadecimal, with colons between them.
+fn hw_cap(text: &str) -> Option<[u32; 8]> {
+    let words: Option<Vec<u32>> =
+        text.split(':').take(9).map(|word| u32::from_str_radix(word, 16).ok()).collect();
+    words?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -92,6 +102,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!((node.info.sockets, node.config_format), (2, 4));
+    }
+
+    #[test]
+    fn the_words_of_cpuid_are_eight_hexadecimal_numbers() {
+        let recorded = "078bf3fd:2193fbfd:00000000:00000010:80002001:00000000:00000005:00000000";
+        assert_eq!(hw_cap(recorded), Some([0x078b_f3fd, 0x2193_fbfd, 0, 0x10, 0x8000_2001, 0, 5, 0]));
+        for other in ["", "0:1:2", "0:1:2:3:4:5:6:7:8", "0:1:2:3:4:5:6:x"] {
+            assert_eq!(hw_cap(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::xend_known::xend_key;
 use super::{LocalDriver, unserved};
 use crate::driver::ListFilter;
 use crate::error::{Error, Result, Road, Status};
-use crate::format::capabilities::read_xen_caps;
+use crate::format::capabilities;
 use crate::log::Level;
 use crate::model::identity::{FIRST_RESERVED_DOMID, check_name};
 use crate::model::{DomId, DomainInfo, DomainRow, Identity, State, Uuid};
@@ -256,10 +256,10 @@ fn lives(infos: &[DomainInfo]) -> impl Iterator<Item = (DomId, Uuid)> + Clone {
     infos.iter().filter_map(|info| Some((info.domid?, info.uuid)))
 }
 
-/// The machine type that runs such guests: the widest architecture that the hypervisor lists.
+/// The machine type that the hypervisor's capability string tells, else this program's.
 pub(super) fn machine_of(xen_caps: &str) -> String {
-    let widest = read_xen_caps(xen_caps).into_iter().max_by_key(|guest| guest.wordsize);
-    widest.map_or_else(|| std::env::consts::ARCH.to_owned(), |guest| guest.arch.to_owned())
+    let guests = capabilities::read_xen_caps(xen_caps, None);
+    capabilities::machine_of(&guests).unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
 fn newest(infos: impl Iterator<Item = DomainInfo>, uuid: Uuid) -> Option<DomainInfo> {

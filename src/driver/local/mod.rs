@@ -6,6 +6,7 @@
 //! | `open` | the roads are found, and with them the kind of host |
 //! | `find` | which domain is meant, and what it does now; `xend_known` and `stored` for those that xend or files remember |
 //! | `describe` | domain XML |
+//! | `capabilities` | capabilities XML |
 //! | `define` | defining, forgetting, beginning: what is checked on every road |
 //! | `act` | pausing and stopping |
 //! | `save` | into a file and back |
@@ -16,6 +17,7 @@
 //! This file holds the roads and puts the operations together.
 
 mod act;
+mod capabilities;
 mod define;
 mod describe;
 mod find;
@@ -51,7 +53,6 @@ use crate::channel::xenstore::Xenstore;
 use crate::channel::xl::Xl;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
-use crate::format::capabilities::{Capabilities, read_xen_caps};
 use crate::format::sxpr::XendFormat;
 use crate::log::Log;
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Identity, NodeInfo, Uuid, XenVersion};
@@ -236,29 +237,7 @@ impl Driver for LocalDriver {
     }
 
     fn capabilities(&self) -> Result<String> {
-        let (xen_caps, machine) = match self.active(Op::Capabilities)? {
-            Road::Hypercall => (self.hypervisor()?.capabilities()?, self.node_info()?.machine),
-            Road::Xend => {
-                let node = self.xend_node()?;
-                (node.capabilities.join(" "), node.info.machine.clone())
-            }
-            road => return Err(unserved(Op::Capabilities, road)),
-        };
-        let is_embedded = self.embedded.is_some();
-        let has_xend = self.roads.xend.absence().is_none();
-        let capabilities = Capabilities {
-            machine,
-            cpu_model: is_embedded.then(|| "xenith-sim".to_owned()),
-            remark: is_embedded.then(|| "xenith's embedded host: a simulation, not a machine".to_owned()),
-            guests: read_xen_caps(&xen_caps),
-            // xend's own defaults, on hosts that have one.
-            emulator: has_xend.then(|| "/usr/lib/xen/bin/qemu-dm".to_owned()),
-            hvm_loader: has_xend.then(|| "/usr/lib/xen/boot/hvmloader".to_owned()),
-            migration: has_xend,
-        };
-        capabilities
-            .to_xml()
-            .map_err(|error| Error::new(Status::Internal, format!("cannot write XML: {error}")))
+        self.host_capabilities()
     }
 
     fn max_vcpus(&self, kind: Option<GuestType>) -> Result<u32> {

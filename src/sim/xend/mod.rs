@@ -31,6 +31,7 @@ use crate::model::{DomId, Uuid};
 use crate::sim::machine::{Event, Happened, Machine, PAGE_KIB, reason};
 use crate::sim::release::Release;
 use crate::sim::xenstored::Xenstored;
+use crate::wire::hypercall::CpuidWords;
 use crate::wire::sexpr::{Sexpr, python_repr, text_of};
 use crate::wire::xend_http::{Received, Reply, RequestReader, SXP};
 
@@ -431,7 +432,7 @@ impl Xend {
             Sexpr::pair("cores_per_socket", info.cores_per_socket),
             Sexpr::pair("threads_per_core", info.threads_per_core),
             Sexpr::pair("cpu_mhz", info.cpu_khz / 1000),
-            Sexpr::pair("hw_caps", info.hw_cap.map(|word| format!("{word:08x}")).join(":")),
+            Sexpr::pair("hw_caps", hw_caps(info.cpuid)),
             Sexpr::pair("virt_caps", "hvm"),
             Sexpr::pair("total_memory", mib(info.total_pages)),
             Sexpr::pair("free_memory", mib(info.free_pages)),
@@ -639,6 +640,12 @@ fn state_of(domid: DomId, machine: &Machine) -> (String, u32) {
         _ => status::RUNNING,
     };
     (letters, status)
+}
+
+/// The words of CPUID in the order that every hypervisor with a xend had them.
+fn hw_caps(cpuid: CpuidWords) -> String {
+    const NEWEST_SYSCTL: u32 = 0xa;
+    cpuid.arrange(NEWEST_SYSCTL).map(|word| format!("{word:08x}")).join(":")
 }
 
 fn not_found(words: &str) -> Reply {

@@ -10,12 +10,14 @@
 
 pub mod domain;
 pub mod generation;
+pub mod hw_cap;
 pub mod layout;
 pub mod physinfo;
 pub mod request;
 
 pub use domain::DomainRecord;
 pub use generation::{GENERATIONS, Generation, Release};
+pub use hw_cap::CpuidWords;
 pub use physinfo::PhysInfo;
 pub use request::{Domctl, DomctlCall, ListCall, Refusal, Sysctl, VcpuInfo, VersionOp};
 

@@ -1,8 +1,8 @@
 //! The host's processors and memory: what physinfo answers.
 
 use super::layout::{Layout, physinfo as at};
-use super::pages_to_kib;
-use crate::model::NodeInfo;
+use super::{CpuidWords, pages_to_kib};
+use crate::model::{CpuFeatures, NodeInfo};
 
 /// The answer; what a generation does not tell is None.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +35,8 @@ pub struct PhysInfo {
 
 /// `XEN_SYSCTL_PHYSCAP_hvm`: the processors can run hardware-virtualized guests.
 pub const CAP_HVM: u32 = 0x1;
+/// `XEN_SYSCTL_PHYSCAP_hap`: they can translate such guests' addresses by themselves. From 4.13; no other meaning before.
+pub const CAP_HAP: u32 = 0x8;
 
 impl PhysInfo {
     /// From the payload of sysctl 3's answer. None when `bytes` are too few, or lack what every known generation has.
@@ -114,6 +116,12 @@ impl PhysInfo {
         }
     }
 
+    /// What the processors can do; `sysctl` is the interface version that answered.
+    pub fn cpu_features(&self, sysctl: u32) -> CpuFeatures {
+        let hap = self.capabilities.is_some_and(|capabilities| capabilities & CAP_HAP != 0);
+        CpuFeatures { hap, ..CpuidWords::read(&self.hw_cap, sysctl).features() }
+    }
+
     fn sockets_per_node(&self) -> u32 {
         let per_socket = self.threads_per_core.saturating_mul(self.cores_per_socket);
         self.cpus / per_socket.saturating_mul(self.nodes).max(1)
@@ -154,6 +162,16 @@ mod tests {
             let outstanding_pages = host().outstanding_pages.filter(|_| row.sysctl >= 0xa);
             assert_eq!(back, PhysInfo { outstanding_pages, ..host() }, "{row}");
         }
+    }
+
+    #[test]
+    fn nested_paging_is_told_by_a_flag_of_its_own() {
+        let mut info = host();
+        assert!(!info.cpu_features(0x15).hap);
+        info.capabilities = Some(CAP_HVM | CAP_HAP);
+        assert!(info.cpu_features(0x15).hap);
+        info.capabilities = None;
+        assert_eq!(info.cpu_features(6), CpuidWords::read(&info.hw_cap, 6).features());
     }
 
     #[test]
