@@ -7,6 +7,7 @@
 mod arbitrary;
 pub mod capabilities;
 mod chardev;
+mod config;
 mod cpuset;
 mod error;
 pub mod libxl_json;

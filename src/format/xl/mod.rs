@@ -22,62 +22,38 @@
 
 mod disk;
 pub(crate) mod dm;
-mod edit;
+mod language;
 mod read;
 mod screen;
-mod settings;
 mod syntax;
 mod vif;
 mod write;
 
-use super::{Place, SyntaxError};
+use super::SyntaxError;
+use super::config::{self, edit, settings};
+pub use super::config::{Other, Reading};
 use crate::error::Result;
 #[cfg(doc)]
 use crate::error::Status;
 use crate::model::Guest;
-use settings::Settings;
-use syntax::Fault;
+use language::Xl;
+#[cfg(test)]
+pub(in crate::format) use syntax::parse;
 
 const LANGUAGE: &str = "xl config";
-
-/// What a configuration says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// The guest.
-    pub guest: Guest,
-    /// What has no place in it, in the order of the file.
-    pub others: Vec<Other>,
-}
-
-/// A setting that the model has no place for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Other {
-    /// Its key, and the part of its value if it is not all of it: `disk (script)`.
-    pub key: String,
-    /// Where its value is.
-    pub place: Place,
-}
 
 /// Reads a configuration, and says what is in it besides the guest.
 ///
 /// Errors: with line and column, what is malformed, and what a known key says that is impossible. At most 1 MiB is read.
 pub fn read(text: &str) -> Result<Reading, SyntaxError> {
-    let parsed = syntax::parse(text).and_then(|statements| {
-        let mut settings = Settings::of(&statements)?;
-        let guest = read::guest(&mut settings)?;
-        Ok((guest, settings.others))
-    });
-    match parsed {
-        Ok((guest, others)) => Ok(Reading { guest, others: placed(text, others) }),
-        Err(fault) => Err(syntax_error(text, fault)),
-    }
+    config::read(&Xl, text)
 }
 
 /// The guest that a configuration says.
 ///
 /// Errors: as [`read`].
 pub fn from_xl(text: &str) -> Result<Guest, SyntaxError> {
-    read(text).map(|reading| reading.guest)
+    config::guest(&Xl, text)
 }
 
 /// Writes a configuration anew. Memory is rounded up to whole MiB.
@@ -85,8 +61,7 @@ pub fn from_xl(text: &str) -> Result<Guest, SyntaxError> {
 /// Errors: [`Status::NotSupported`] for what xl cannot do, by name; [`Status::InvalidConfig`] for a guest that cannot be (no kernel
 /// and no bootloader). A title and description are left to the caller.
 pub fn to_xl(guest: &Guest) -> Result<String> {
-    write::check(guest)?;
-    write::text(&write::items(guest)?.0)
+    config::write(&Xl, guest)
 }
 
 /// `old` with what `guest` says: only statements whose meaning changes are changed, added or removed. Comments, order, unknown keys and
@@ -94,7 +69,7 @@ pub fn to_xl(guest: &Guest) -> Result<String> {
 ///
 /// Errors: those of [`read`] for `old`, those of [`to_xl`] for `guest`.
 pub fn update(old: &str, guest: &Guest) -> Result<String> {
-    edit::update(old, guest)
+    edit::update(&Xl, old, guest)
 }
 
 /// The assignments that give a started guest what its file leaves open, each `key=value` in xl's language: `vif` where a MAC address
@@ -102,34 +77,7 @@ pub fn update(old: &str, guest: &Guest) -> Result<String> {
 ///
 /// Errors: as [`update`].
 pub fn overrides(file: &str, guest: &Guest) -> Result<Vec<String>> {
-    edit::overrides(file, guest)
-}
-
-fn syntax_error(text: &str, fault: Fault) -> SyntaxError {
-    SyntaxError { language: LANGUAGE, place: Some(Place::of(text, fault.at)), message: fault.message }
-}
-
-/// Keys with their places. One walk through the text, however many there are.
-fn placed(text: &str, mut others: Vec<(String, usize)>) -> Vec<Other> {
-    others.sort_by_key(|(_, at)| *at);
-    let (mut line, mut line_start, mut seen) = (1, 0, 0);
-    let mut column = (0, 0);
-    let mut out = Vec::with_capacity(others.len());
-    for (key, at) in others {
-        for (offset, byte) in (seen..at).zip(text.as_bytes().get(seen..at).unwrap_or_default()) {
-            if *byte == b'\n' {
-                (line, line_start) = (line + 1, offset + 1);
-            }
-        }
-        seen = seen.max(at);
-        // Counted from the last place on this line, so that a long line is walked once.
-        let (from, before) = if column.0 >= line_start { column } else { (line_start, 0) };
-        let more = text.as_bytes().get(from..at).unwrap_or_default();
-        let count = before + more.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-        column = (at, count);
-        out.push(Other { key, place: Place { line, column: count + 1 } });
-    }
-    out
+    language::overrides(file, guest)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@
 //! (xl calls it a lexical error). One thing is taken that xl takes in a whole file only when something is appended to it, as it is at each
 //! start by this library: a comment on a last line that does not end.
 
-use std::ops::Range;
-
+pub(super) use crate::format::config::{Kind, Result, Statement, Value, fault};
 use crate::format::error::shown;
 
 /// The longest text that is read, as xend and xl's own examples stay below a thousandth of it.
@@ -17,47 +16,8 @@ const MAX_ITEMS: usize = 16 << 10;
 /// The deepest list in lists. xl's own keys need two.
 const MAX_DEPTH: usize = 8;
 
-/// What is wrong, and at which byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub at: usize,
-    pub message: String,
-}
-
-pub(super) type Result<T> = std::result::Result<T, Fault>;
-
-/// A fault at a byte.
-pub(super) fn fault<T>(at: usize, message: impl Into<String>) -> Result<T> {
-    Err(Fault { at, message: message.into() })
-}
-
-/// An assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Statement {
-    pub key: String,
-    /// `+=`: a list grows, a string is continued.
-    pub appends: bool,
-    pub value: Value,
-    /// From the key to the end of the value.
-    pub span: Range<usize>,
-}
-
-/// A value and where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Value {
-    pub kind: Kind,
-    pub span: Range<usize>,
-}
-
-/// A value. xl makes no difference between a number and the same digits in quotes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text(String),
-    List(Vec<Value>),
-}
-
 /// The statements of a text, in order.
-pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
+pub(in crate::format) fn parse(text: &str) -> Result<Vec<Statement>> {
     if text.len() > MAX_TEXT {
         return fault(0, format!("{} bytes are more than a configuration's {MAX_TEXT}", text.len()));
     }

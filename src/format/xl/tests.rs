@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::Place;
 use crate::format::arbitrary::guests;
 use crate::model::GuestType;
 use crate::model::guest::{

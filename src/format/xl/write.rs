@@ -1,10 +1,10 @@
 //! The model -> settings, in a fixed order, and settings -> text.
 
 use super::read::OVMF;
-use super::syntax::quoted;
 use super::{disk, dm, screen, vif};
 use crate::error::{Error, Result, Status};
 use crate::format::chardev::to_words;
+pub(super) use crate::format::config::items::Items;
 use crate::format::cpuset::cpu_ranges;
 use crate::format::error::shown;
 use crate::model::guest::{
@@ -25,85 +25,6 @@ const MAX_PORT: u32 = 15;
 
 pub(super) fn unsupported(what: impl AsRef<str>) -> Error {
     Error::new(Status::NotSupported, format!("xl's configuration has no place for {}", what.as_ref()))
-}
-
-/// A key and what is written for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) key: &'static str,
-    pub(super) value: Written,
-}
-
-/// A value to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Written {
-    Number(i64),
-    Text(String),
-    List(Vec<String>),
-}
-
-/// Settings that grow.
-#[derive(Default)]
-pub(super) struct Items(pub(super) Vec<Item>);
-
-impl Items {
-    fn put(&mut self, key: &'static str, value: Written) {
-        self.0.push(Item { key, value });
-    }
-
-    pub(super) fn text(&mut self, key: &'static str, value: impl Into<String>) {
-        self.put(key, Written::Text(value.into()));
-    }
-
-    pub(super) fn some(&mut self, key: &'static str, value: Option<impl Into<String>>) {
-        if let Some(value) = value {
-            self.text(key, value);
-        }
-    }
-
-    pub(super) fn number(&mut self, key: &'static str, value: impl Into<i64>) {
-        self.put(key, Written::Number(value.into()));
-    }
-
-    pub(super) fn flag(&mut self, key: &'static str, value: bool) {
-        self.number(key, value);
-    }
-
-    /// A number that is there as text.
-    pub(super) fn digits(&mut self, key: &'static str, value: String) {
-        match value.parse() {
-            Ok(number) => self.put(key, Written::Number(number)),
-            Err(_) => self.text(key, value),
-        }
-    }
-
-    pub(super) fn list(&mut self, key: &'static str, values: Vec<String>) {
-        self.put(key, Written::List(values));
-    }
-}
-
-/// The text of settings, a line for each.
-pub(super) fn text(items: &[Item]) -> Result<String> {
-    let mut text = String::new();
-    for Item { key, value } in items {
-        text.push_str(&format!("{key} = {}\n", value_text(key, value)?));
-    }
-    Ok(text)
-}
-
-/// A value as the language writes it.
-pub(super) fn value_text(key: &str, value: &Written) -> Result<String> {
-    let quote = |text: &str| quoted(text).ok_or_else(|| unsupported(format!("a NUL in '{key}'")));
-    Ok(match value {
-        // The language has no negative numbers; what xl reads a number from can be a string.
-        Written::Number(number) if *number < 0 => format!("\"{number}\""),
-        Written::Number(number) => number.to_string(),
-        Written::Text(text) => quote(text)?,
-        Written::List(items) if items.is_empty() => "[ ]".into(),
-        Written::List(items) => {
-            format!("[ {} ]", items.iter().map(|item| quote(item)).collect::<Result<Vec<_>>>()?.join(", "))
-        }
-    })
 }
 
 /// What no file that xl takes can say, or what no guest can start with.

@@ -3,98 +3,43 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::settings::Settings;
-use super::syntax::{Kind, Statement, Value, parse};
-use super::write::{self, Item, Written, value_text};
-use super::{disk, dm, read, syntax_error, vif};
+use super::items::{Item, Written, text as items_text, value_text};
+use super::{Kind, Language, Statement, Value, guest as guest_of, syntax_error};
 use crate::error::{Error, Result, Status};
-use crate::format::SyntaxError;
 use crate::model::Guest;
-use crate::model::guest::InputKind;
 
-/// Keys that say one thing together, or in several ways: those that are written first.
-const GROUPS: [&[&str]; 7] = [
-    &["builder", "type"],
-    &["maxvcpus", "vcpus"],
-    &["cmdline", "root", "extra"],
-    &["firmware_override", "bios", "bios_path_override", "firmware"],
-    &["device_model", "device_model_override"],
-    &["vga", "videoram", "stdvga", "nographic"],
-    &[
-        "vfb",
-        "sdl",
-        "vnc",
-        "vncunused",
-        "vncdisplay",
-        "vnclisten",
-        "vncpasswd",
-        "keymap",
-        "display",
-        "xauthority",
-    ],
-];
-/// The keys of [`GROUPS`] that are read and never written.
-const OTHER_SPELLINGS: [&str; 5] = ["root", "extra", "firmware", "stdvga", "nographic"];
-
-pub(super) fn update(old: &str, guest: &Guest) -> Result<String> {
-    write::check(guest)?;
-    let anew = write::text(&write::items(guest)?.0)?;
+/// `old` with what `guest` says.
+pub(in crate::format) fn update<L: Language>(language: &L, old: &str, guest: &Guest) -> Result<String> {
+    language.check(guest)?;
+    let anew = items_text(language, &language.items(guest)?.0)?;
     // What the language makes of it: where it cannot tell two guests apart, nothing has changed.
-    let said = items_of(&anew)?;
-    let statements = parse(old).map_err(|fault| syntax_error(old, fault))?;
+    let said = items_of(language, &anew)?;
+    let statements = language.statements(old).map_err(|fault| syntax_error::<L>(old, fault))?;
     // A file whose guest could not be written is none that stays.
-    let was = match guest_of(old) {
-        Ok(guest) => write::items(&guest).map(|items| items.0).unwrap_or_default(),
+    let was = match guest_of(language, old) {
+        Ok(guest) => language.items(&guest).map(|items| items.0).unwrap_or_default(),
         Err(error) => return Err(error.into()),
     };
     if was == said {
         return Ok(old.to_owned());
     }
     for care in [Care::Sparing, Care::Gentle, Care::Anew] {
-        let edit = Edit { old, statements: &statements, was: &was, said: &said, care };
+        let edit = Edit { language, old, statements: &statements, was: &was, said: &said, care };
         let text = edit.apply()?;
         // Keys can depend on each other in ways that an edit of one misses: then all that is known is written again.
-        if items_of(&text).is_ok_and(|items| items == said) {
+        if items_of(language, &text).is_ok_and(|items| items == said) {
             return Ok(text);
         }
     }
     Err(Error::new(Status::Internal, "the configuration was changed into one that says something else"))
 }
 
-/// What [`super::overrides`] says.
-pub(super) fn overrides(file: &str, guest: &Guest) -> Result<Vec<String>> {
-    let statements = parse(file).map_err(|fault| syntax_error(file, fault))?;
-    let settings = Settings::of(&statements).and_then(|mut settings| {
-        let old = settings.take("vif");
-        Ok((old, read::guest(&mut Settings::of(&statements)?)?))
-    });
-    let (old, said) = settings.map_err(|fault| syntax_error(file, fault))?;
-    if said.interfaces.iter().all(|interface| interface.mac.is_some()) {
-        return Ok(Vec::new());
-    }
-    let mut texts = Vec::new();
-    for (index, interface) in guest.interfaces.iter().enumerate() {
-        let text = vif::write(interface, guest.is_hvm())?;
-        let of_file = match old.as_ref().map(|value| &value.kind) {
-            Some(Kind::List(items)) if items.len() == guest.interfaces.len() => items.get(index),
-            Some(Kind::Text(_)) if guest.interfaces.len() == 1 => old.as_ref(),
-            _ => None,
-        };
-        texts.push(of_file.map_or(text.clone(), |old| merged("vif", old, &text)));
-    }
-    Ok(vec![format!("vif={}", value_text("vif", &Written::List(texts))?)])
+fn items_of<L: Language>(language: &L, text: &str) -> Result<Vec<Item>> {
+    Ok(language.items(&guest_of(language, text)?)?.0)
 }
 
-fn guest_of(text: &str) -> std::result::Result<Guest, SyntaxError> {
-    let parsed = parse(text).and_then(|statements| read::guest(&mut Settings::of(&statements)?));
-    parsed.map_err(|fault| syntax_error(text, fault))
-}
-
-fn items_of(text: &str) -> Result<Vec<Item>> {
-    Ok(write::items(&guest_of(text)?)?.0)
-}
-
-struct Edit<'a> {
+struct Edit<'a, L> {
+    language: &'a L,
     old: &'a str,
     statements: &'a [Statement],
     was: &'a [Item],
@@ -113,14 +58,14 @@ enum Care {
     Anew,
 }
 
-impl Edit<'_> {
+impl<L: Language> Edit<'_, L> {
     fn apply(&self) -> Result<String> {
         let mut changes: Vec<(Range<usize>, String)> = Vec::new();
         let mut done = BTreeSet::new();
         let keys = self.was.iter().chain(self.said).map(|item| item.key);
         for key in keys.collect::<Vec<_>>() {
             let single = [key];
-            let group = GROUPS.iter().find(|group| group.contains(&key)).copied().unwrap_or(&single);
+            let group = L::GROUPS.iter().find(|group| group.contains(&key)).copied().unwrap_or(&single);
             if done.insert(group.first().copied().unwrap_or(key)) {
                 self.group(group, &mut changes)?;
             }
@@ -151,7 +96,7 @@ impl Edit<'_> {
             return Ok(());
         }
         let in_file = |key: &str| self.statements.iter().any(|statement| statement.key == key);
-        let is_respelled = group.iter().any(|key| OTHER_SPELLINGS.contains(key) && in_file(key));
+        let is_respelled = group.iter().any(|key| L::OTHER_SPELLINGS.contains(key) && in_file(key));
         for key in group {
             let before = was.iter().find(|item| item.key == *key);
             let now = said.iter().find(|item| item.key == *key);
@@ -167,13 +112,18 @@ impl Edit<'_> {
                 (None, Some(_)) if self.care == Care::Sparing && before.is_some() && !is_respelled => {}
                 (None, Some(item)) => {
                     let at = self.place_for(item);
-                    changes.push((at..at, format!("{key} = {}\n", value_text(key, &item.value)?)));
+                    changes.push((
+                        at..at,
+                        format!("{key} = {}\n", value_text(self.language, key, &item.value)?),
+                    ));
                 }
                 (Some(statement), now) => {
-                    let kept = foreign(key, &statement.value);
+                    let kept = self.language.foreign(key, strings(&statement.value));
                     match now {
                         None if kept.is_empty() => changes.push((self.without(statement), String::new())),
-                        None => changes.push(self.assign(statement, value_text(key, &Written::List(kept))?)),
+                        None => changes.push(
+                            self.assign(statement, value_text(self.language, key, &Written::List(kept))?),
+                        ),
                         Some(item) => {
                             let before =
                                 before.filter(|_| only && !statement.appends).map(|item| &item.value);
@@ -207,9 +157,9 @@ impl Edit<'_> {
         let (Kind::List(items), Written::List(now)) = (&old.kind, now) else {
             return match now {
                 Written::Text(text) if !foreign.is_empty() => {
-                    value_text(key, &Written::List([foreign, vec![text.clone()]].concat()))
+                    value_text(self.language, key, &Written::List([foreign, vec![text.clone()]].concat()))
                 }
-                now => value_text(key, now),
+                now => value_text(self.language, key, now),
             };
         };
         // Where each string of the file is one of the guest's, those that have not changed are copied.
@@ -219,7 +169,7 @@ impl Edit<'_> {
         };
         let mut texts = Vec::new();
         for text in &foreign {
-            texts.push(value_text(key, &Written::Text(text.clone()))?);
+            texts.push(value_text(self.language, key, &Written::Text(text.clone()))?);
         }
         for (index, text) in now.iter().enumerate() {
             if let Some((_, item)) = before.iter().zip(items).find(|(before, _)| *before == text) {
@@ -227,17 +177,17 @@ impl Edit<'_> {
                 continue;
             }
             // One that has changed is known by its name, or by its place where it has none.
-            let by_name = name(key, text).and_then(|name| {
-                before.iter().position(|before| self::name(key, before).as_ref() == Some(&name))
-            });
+            let name = |text: &str| self.language.name(key, text);
+            let by_name = name(text)
+                .and_then(|found| before.iter().position(|before| name(before).as_ref() == Some(&found)));
             let by_place = (before.len() == now.len()
-                && before.get(index).is_some_and(|before| name(key, before).is_none()))
+                && before.get(index).is_some_and(|before| name(before).is_none()))
             .then_some(index);
             let text = match by_name.or(by_place).and_then(|index| items.get(index)) {
-                Some(item) => merged(key, item, text),
-                None => text.clone(),
+                Some(Value { kind: Kind::Text(old), .. }) => self.language.merged(key, old, text),
+                _ => text.clone(),
             };
-            texts.push(value_text(key, &Written::Text(text))?);
+            texts.push(value_text(self.language, key, &Written::Text(text))?);
         }
         // In place, what stands between the strings stays as well.
         if texts.len() == items.len() {
@@ -270,7 +220,7 @@ impl Edit<'_> {
             && (line_end.is_empty() || line_end.starts_with('\n'));
         match is_alone {
             true => line_start.len()..self.old.len() - line_end.len() + usize::from(!line_end.is_empty()),
-            false => start..end,
+            false => start..self.language.end_of_removed(self.old, statement),
         }
     }
 
@@ -296,43 +246,10 @@ impl Edit<'_> {
     }
 }
 
-/// The strings of a list that are none of the guest's.
-fn foreign(key: &str, value: &Value) -> Vec<String> {
-    let texts: Vec<String> = match &value.kind {
+/// The strings that a value holds.
+fn strings(value: &Value) -> Vec<String> {
+    match &value.kind {
         Kind::Text(text) => vec![text.clone()],
-        Kind::List(items) => items.iter().filter_map(|item| item.text(key).ok()).map(str::to_owned).collect(),
-    };
-    match key {
-        dm::KEY => dm::foreign(&texts),
-        "usbdevice" => texts.into_iter().filter(|text| InputKind::from_name(text).is_none()).collect(),
-        "pci" => texts.into_iter().filter(|text| read::is_whole_device(text)).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// What a string of a list is known by: a disk's name, an interface's MAC address, a PCI device's place.
-fn name(key: &str, text: &str) -> Option<String> {
-    match key {
-        "disk" => disk::read(text, 0).ok().map(|(disk, _)| disk.target),
-        "vif" => vif::read(text, true, 0).ok()?.0.mac.map(|mac| mac.to_string()),
-        "pci" => text.split(',').next().map(str::to_owned),
-        _ => Some(text.to_owned()),
-    }
-}
-
-/// A new string of a list, with the options of the old one that have no place in the model.
-fn merged(key: &str, old: &Value, new: &str) -> String {
-    let Ok(text) = old.text(key) else { return new.to_owned() };
-    match key {
-        // The new one's path stands last, and goes to the end.
-        "disk" => match disk::read(text, 0) {
-            Ok((_, others)) if !others.is_empty() => format!("{},{new}", others.join(",")),
-            _ => new.to_owned(),
-        },
-        "vif" => match vif::read(text, true, 0) {
-            Ok((_, others)) if !others.is_empty() => format!("{new},{}", others.join(",")),
-            _ => new.to_owned(),
-        },
-        _ => new.to_owned(),
+        Kind::List(items) => items.iter().filter_map(|item| item.text("").ok()).map(str::to_owned).collect(),
     }
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::syntax::{Fault, Kind, Result, Statement, Value, fault};
+use super::{Kind, Result, Statement, Value, fault};
 use crate::format::error::shown;
 
 /// The settings that have not been taken yet.
-pub(super) struct Settings {
+pub(in crate::format) struct Settings {
     left: BTreeMap<String, Value>,
     /// What has no place in the model: keys, or parts of a key's value, with their places.
-    pub(super) others: Vec<(String, usize)>,
+    pub(in crate::format) others: Vec<(String, usize)>,
 }
 
 impl Settings {
-    pub(super) fn of(statements: &[Statement]) -> Result<Self> {
+    pub(in crate::format) fn of(statements: &[Statement]) -> Result<Self> {
         let mut left: BTreeMap<String, Value> = BTreeMap::new();
         for Statement { key, appends, value, .. } in statements {
             match (left.get_mut(key).filter(|_| *appends), &value.kind) {
@@ -32,23 +32,23 @@ impl Settings {
         Ok(Settings { left, others: Vec::new() })
     }
 
-    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+    pub(in crate::format) fn take(&mut self, key: &str) -> Option<Value> {
         self.left.remove(key)
     }
 
     /// A setting that has no place in the model.
-    pub(super) fn leave(&mut self, key: &str, at: usize) {
+    pub(in crate::format) fn leave(&mut self, key: &str, at: usize) {
         self.others.push((key.to_owned(), at));
     }
 
     /// The rest has no place in the model.
-    pub(super) fn leave_rest(&mut self) {
+    pub(in crate::format) fn leave_rest(&mut self) {
         let left = std::mem::take(&mut self.left);
         self.others.extend(left.into_iter().map(|(key, value)| (key, value.span.start)));
     }
 
     /// A string and its place; an empty one counts as missing, as nothing that xl takes is empty.
-    pub(super) fn text_at(&mut self, key: &str) -> Result<Option<(String, usize)>> {
+    pub(in crate::format) fn text_at(&mut self, key: &str) -> Result<Option<(String, usize)>> {
         match self.take(key) {
             None => Ok(None),
             Some(value) => {
@@ -58,12 +58,12 @@ impl Settings {
         }
     }
 
-    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>> {
+    pub(in crate::format) fn text(&mut self, key: &str) -> Result<Option<String>> {
         Ok(self.text_at(key)?.map(|(text, _)| text))
     }
 
     /// A number as C's strtol reads one whose base is not said: `12`, `0x1f`, `017`.
-    pub(super) fn number<N: TryFrom<i64>>(&mut self, key: &str) -> Result<Option<N>> {
+    pub(in crate::format) fn number<N: TryFrom<i64>>(&mut self, key: &str) -> Result<Option<N>> {
         match self.text_at(key)? {
             None => Ok(None),
             Some((text, at)) => match number(&text).map(N::try_from) {
@@ -74,12 +74,12 @@ impl Settings {
         }
     }
 
-    pub(super) fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+    pub(in crate::format) fn flag(&mut self, key: &str) -> Result<Option<bool>> {
         Ok(self.number::<i64>(key)?.map(|number| number != 0))
     }
 
     /// A list of strings with their places; where xl takes a string as well, that is a list of one.
-    pub(super) fn list(&mut self, key: &str) -> Result<Vec<(String, usize)>> {
+    pub(in crate::format) fn list(&mut self, key: &str) -> Result<Vec<(String, usize)>> {
         let Some(value) = self.take(key) else { return Ok(Vec::new()) };
         let items = match value.kind {
             Kind::Text(ref text) if text.is_empty() => return Ok(Vec::new()),
@@ -90,20 +90,8 @@ impl Settings {
     }
 }
 
-impl Value {
-    /// The string or number that it must be.
-    pub(super) fn text(&self, key: &str) -> Result<&str> {
-        match &self.kind {
-            Kind::Text(text) => Ok(text),
-            Kind::List(_) => {
-                Err(Fault { at: self.span.start, message: format!("{key}: expected a string, not a list") })
-            }
-        }
-    }
-}
-
 /// C's `strtol(text, .., 0)`, where it reads all of it.
-pub(super) fn number(text: &str) -> Option<i64> {
+pub(in crate::format) fn number(text: &str) -> Option<i64> {
     let text = text.trim_start();
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -125,7 +113,7 @@ pub(super) fn number(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::xl::syntax::parse;
+    use crate::format::xl::parse;
 
     fn settings(text: &str) -> Settings {
         Settings::of(&parse(text).unwrap()).unwrap()
