@@ -1,5 +1,6 @@
 //! The moment until which a call may take. Every wait in the library is bounded by one.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// A moment in time; passed down from the driver to each wait.
@@ -39,5 +40,54 @@ impl Deadline {
     /// The moment itself.
     pub fn instant(self) -> Instant {
         self.0
+    }
+}
+
+/// A deadline that begins when somebody first has to wait. What answers without waiting does not look at the clock then, which
+/// is a system call in a dom0 whose kernel cannot read Xen's time by itself: it would cost half as much as a hypercall.
+#[derive(Debug)]
+pub struct Due(Cell<Begun>);
+
+#[derive(Debug, Clone, Copy)]
+enum Begun {
+    NotYet(Duration),
+    At(Deadline),
+}
+
+impl Due {
+    /// `timeout` after the first wait begins.
+    pub fn within(timeout: Duration) -> Self {
+        Due(Cell::new(Begun::NotYet(timeout)))
+    }
+
+    /// The moment, for a wait that begins now: the same for all that follow.
+    pub fn deadline(&self) -> Deadline {
+        let deadline = match self.0.get() {
+            Begun::NotYet(timeout) => Deadline::after(timeout),
+            Begun::At(deadline) => deadline,
+        };
+        self.0.set(Begun::At(deadline));
+        deadline
+    }
+}
+
+impl From<Deadline> for Due {
+    fn from(deadline: Deadline) -> Self {
+        Due(Cell::new(Begun::At(deadline)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_due_begins_once() {
+        let due = Due::within(Duration::from_secs(60));
+        let first = due.deadline();
+        assert_eq!(due.deadline(), first);
+        assert!(first.remaining() <= Duration::from_secs(60) && !first.is_over());
+        let passed = Deadline::after(Duration::ZERO);
+        assert_eq!(Due::from(passed).deadline(), passed);
     }
 }

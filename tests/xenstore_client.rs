@@ -228,7 +228,7 @@ fn draining_reads_once_when_nothing_is_there_and_takes_all_that_is() {
     xs.barrier(soon()).unwrap();
     assert_eq!(subscriber.take().len(), 1);
     let (reads, trips) = (xs.reads(), xs.round_trips());
-    xs.drain(soon()).unwrap();
+    xs.drain(&soon().into()).unwrap();
     assert_eq!((xs.reads(), xs.round_trips()), (reads + 1, trips));
     assert!(subscriber.take().is_empty());
 
@@ -236,7 +236,7 @@ fn draining_reads_once_when_nothing_is_there_and_takes_all_that_is() {
     let until = Instant::now() + Duration::from_secs(10);
     let mut events = Vec::new();
     while events.is_empty() && Instant::now() < until {
-        xs.drain(soon()).unwrap();
+        xs.drain(&soon().into()).unwrap();
         events = subscriber.take();
     }
     assert_eq!(events[0].path, "/w/x");
@@ -251,7 +251,7 @@ fn a_reply_drained_by_one_thread_wakes_the_one_that_waits_for_it() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                xs.drain(soon()).unwrap();
+                xs.drain(&soon().into()).unwrap();
             }
         });
         for n in 0..2000 {
@@ -398,7 +398,7 @@ fn a_connection_that_died_at_rest_is_replaced_without_the_caller_noticing() {
     host.hang_up();
     assert_eq!(xs.read("/a", soon()).unwrap(), b"1");
     host.hang_up();
-    assert_eq!(xs.drain(soon()).unwrap(), 3);
+    assert_eq!(xs.drain(&soon().into()).unwrap(), 3);
 }
 
 #[test]
@@ -484,7 +484,7 @@ fn no_answer_is_too_strange() {
         let began = Instant::now();
         let _ = xs.watch(&subscriber, "/a", 1, in_millis(20));
         let _ = xs.directory("/a", in_millis(20));
-        let _ = xs.drain(in_millis(20));
+        let _ = xs.drain(&in_millis(20).into());
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::channel::xenstore::{Batch, Event, Subscriber, WatchId, Xenstore};
-use crate::deadline::Deadline;
+use crate::deadline::Due;
 use crate::error::Result;
 use crate::log::{Level, Log};
 use crate::model::identity::{MAX_NAME, check_name};
@@ -113,9 +113,9 @@ impl NameCache {
         &self,
         live: impl IntoIterator<Item = (DomId, Uuid)> + Clone,
         fresh: bool,
-        deadline: Deadline,
+        due: impl Into<Due>,
     ) -> Result<Names<'_>> {
-        self.bring_up_to_date(live, true, fresh, deadline)
+        self.bring_up_to_date(live, true, fresh, &due.into())
     }
 
     /// The name of one live domain; as [`Self::refresh`], but says nothing about others.
@@ -124,9 +124,9 @@ impl NameCache {
         domid: DomId,
         uuid: Uuid,
         fresh: bool,
-        deadline: Deadline,
+        due: impl Into<Due>,
     ) -> Result<Option<Arc<str>>> {
-        let names = self.bring_up_to_date([(domid, uuid)], false, fresh, deadline)?;
+        let names = self.bring_up_to_date([(domid, uuid)], false, fresh, &due.into())?;
         Ok(names.get(domid, uuid).cloned())
     }
 
@@ -135,11 +135,11 @@ impl NameCache {
         live: impl IntoIterator<Item = (DomId, Uuid)> + Clone,
         all: bool,
         fresh: bool,
-        deadline: Deadline,
+        due: &Due,
     ) -> Result<Names<'_>> {
-        self.xs.drain(deadline)?;
+        self.xs.drain(due)?;
         if fresh {
-            self.xs.barrier(deadline)?;
+            self.xs.barrier(due.deadline())?;
         }
         let visit = Visit::begin(&self.table);
         let mut reread = fresh && !self.xs.is_ordered();
@@ -150,7 +150,7 @@ impl NameCache {
             let notes = if batch.is_empty() {
                 Vec::new()
             } else {
-                let replies = batch.send(deadline)?;
+                let replies = batch.send(due.deadline())?;
                 let outcomes = replies.into_iter().map(|reply| (reply.arrival, reply.outcome)).collect();
                 self.learn(questions, outcomes)
             };

@@ -26,7 +26,7 @@ pub use nodes::Nodes;
 use nodes::{check, refused, rubbish};
 pub use watch::{Event, Subscriber, WatchId};
 
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Due};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::model::DomId;
@@ -214,10 +214,10 @@ impl Xenstore {
 
     /// Reads what the daemon has sent so far, without waiting: one read call when it has sent nothing. When the connection
     /// turns out to be closed, or there is none, a new one is made. Answers the generation.
-    pub fn drain(&self, deadline: Deadline) -> Result<u64> {
-        let link = self.mux.link(deadline)?;
-        self.mux.drain(&link);
-        self.mux.link(deadline)?;
+    pub fn drain(&self, due: &Due) -> Result<u64> {
+        let link = || self.mux.standing().map_or_else(|| self.mux.link(due.deadline()), Ok);
+        self.mux.drain(&link()?);
+        link()?;
         Ok(self.generation())
     }
 

@@ -212,12 +212,12 @@ impl Mux {
 
     /// The connection, made when there is none. On a new one all watches are asked for again before anybody can use it.
     pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
-        if let Some(link) = &self.state.lock().link {
-            return Ok(link.clone());
+        if let Some(link) = self.standing() {
+            return Ok(link);
         }
         let _dialing = self.dialing.try_lock_until(deadline.instant()).ok_or_else(|| self.late())?;
-        if let Some(link) = &self.state.lock().link {
-            return Ok(link.clone());
+        if let Some(link) = self.standing() {
+            return Ok(link);
         }
         let link = Stream::connect(&*self.dial, deadline)
             .and_then(|stream| Link::new(stream, self.dial.is_socket()))
@@ -245,6 +245,11 @@ impl Mux {
             self.write_failed(&link, &broken.error);
         }
         Ok(link)
+    }
+
+    /// The connection that there is.
+    pub(super) fn standing(&self) -> Option<Arc<Link>> {
+        self.state.lock().link.clone()
     }
 
     /// Sends the requests together and collects the replies of those that are not quiet, in order.

@@ -105,8 +105,7 @@ impl LocalDriver {
         }
         guest.uuid = Some(info.uuid);
         if let Ok(names) = self.names()
-            && let Ok(Some(name)) =
-                self.ask_names(|behind| names.name(domid, info.uuid, behind, self.deadline()))
+            && let Ok(Some(name)) = self.ask_names(|behind| names.name(domid, info.uuid, behind, self.due()))
         {
             guest.name = name.to_string();
         }

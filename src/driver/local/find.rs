@@ -195,7 +195,7 @@ impl LocalDriver {
     pub(super) fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
         let infos = self.hypervisor()?.list()?;
         let named = self.ask_names(|behind| {
-            let names = self.names()?.refresh(lives(&infos), behind || fresh, self.deadline())?;
+            let names = self.names()?.refresh(lives(&infos), behind || fresh, self.due())?;
             let row = |info: &DomainInfo| DomainRow {
                 name: info.domid.and_then(|domid| names.get(domid, info.uuid)).cloned(),
                 info: *info,
@@ -232,7 +232,7 @@ impl LocalDriver {
             }
             let names = self.names()?;
             let domid = info.domid.unwrap_or_default();
-            let name = |behind| names.name(domid, info.uuid, behind, self.deadline());
+            let name = |behind| names.name(domid, info.uuid, behind, self.due());
             if let Some(name) = self.ask_names(name)? {
                 return Ok(name.to_string());
             }

@@ -51,7 +51,7 @@ use crate::channel::hypercall::Hypervisor;
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::channel::xenstore::Xenstore;
 use crate::channel::xl::Xl;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Due};
 use crate::error::{Error, Result, Road, Status};
 use crate::format::sxpr::XendFormat;
 use crate::log::Log;
@@ -150,6 +150,11 @@ impl LocalDriver {
 
     fn deadline(&self) -> Deadline {
         Deadline::after(self.timeout)
+    }
+
+    /// The deadline of a quick call that mostly does not wait.
+    fn due(&self) -> Due {
+        Due::within(self.timeout)
     }
 
     fn toolstack_deadline(&self) -> Deadline {

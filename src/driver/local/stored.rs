@@ -58,7 +58,7 @@ impl LocalDriver {
             return Ok(None);
         };
         let Ok(names) = self.names() else { return Ok(None) };
-        let name = self.ask_names(|behind| names.name(domid, info.uuid, behind, self.deadline()))?;
+        let name = self.ask_names(|behind| names.name(domid, info.uuid, behind, self.due()))?;
         let lives = |uuid| !matches!(self.life_of_uuid(uuid), Ok(None));
         Ok(snapshot.of_live(info.uuid, name.as_deref(), lives).cloned())
     }
