@@ -85,6 +85,10 @@ impl Guests {
             Happened::Destroyed => {
                 self.lives.remove(&domid);
             }
+            Happened::PowerButton => {
+                write(store, &format!("/local/domain/{domid}/control/shutdown"), b"poweroff");
+                self.listen(domid, machine, store);
+            }
             Happened::Paused => {}
         }
     }

@@ -325,7 +325,11 @@ impl World {
             }
             // ENOENT: the toolstack was faster, or never introduced it.
             Happened::Destroyed => drop(self.store.release(domid)),
-            Happened::Shutdown(_) | Happened::Created | Happened::Runs | Happened::Paused => {}
+            Happened::Shutdown(_)
+            | Happened::Created
+            | Happened::Runs
+            | Happened::Paused
+            | Happened::PowerButton => {}
         }
     }
 }

@@ -228,7 +228,7 @@ impl Xend {
                 self.go_on_saving(event.domid, None, parts);
                 self.ended(event.domid, parts);
             }
-            Happened::Created | Happened::Runs | Happened::Paused => {}
+            Happened::Created | Happened::Runs | Happened::Paused | Happened::PowerButton => {}
         }
     }
 

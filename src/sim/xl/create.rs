@@ -96,6 +96,8 @@ impl Xl {
                 super::messages::strerror(errno)
             )
         })?;
+        // It may have them: createdomain agreed.
+        let _ = parts.machine.set_max_vcpus(domid, guest.vcpus.max);
         if restoring {
             parts.guests.restore(domid);
         }

@@ -248,7 +248,7 @@ impl Xl {
                 self.monitors.retain(|_, monitor| monitor.domid != event.domid);
                 self.lives.remove(&event.domid);
             }
-            Happened::Created | Happened::Runs | Happened::Paused => {}
+            Happened::Created | Happened::Runs | Happened::Paused | Happened::PowerButton => {}
         }
         self.look(parts);
     }

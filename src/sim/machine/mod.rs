@@ -4,6 +4,8 @@
 //! How each release behaves was recorded from real ones (facts: xen-abi.md sections 3, 8 and 9). Errors are Xen's errno
 //! numbers, positive, which are Linux's.
 
+mod domain;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use crate::model::state::LiveBits;
 use crate::model::{DomId, GuestType, Uuid};
 use crate::sim::release::Release;
 use crate::wire::hypercall::CpuidWords;
+
+pub use domain::{Affinity, Domain, Load, NewDomain, Share};
 
 /// Bytes in a page of memory.
 pub const PAGE_SIZE: u64 = 4096;
@@ -46,6 +50,9 @@ const MAX_PAUSES: u32 = 255;
 /// The most vcpus of a guest, by kind: MAX_VIRT_CPUS is 128 on HVM and 8192 on PV, and toolstacks stop at 128 or before.
 const MAX_VCPUS: u32 = 128;
 
+/// `XEN_X86_EMU_PIT`: what Domain-0 has as a PV guest (recorded from 4.11 on).
+const EMULATES_PIT: u32 = 0x100;
+
 /// How much of a domain one destroy tears down before it wants to be called again (EAGAIN, 3.2 to 4.5): 512 MiB.
 const TEARDOWN_PAGES: u64 = 512 << 20 >> 12;
 
@@ -57,8 +64,10 @@ pub struct Machine {
     total_pages: u64,
     free_pages: u64,
     domains: BTreeMap<DomId, Domain>,
-    /// The last domid handed out; a failed create uses one up as well.
+    /// The last domid handed out.
     rover: DomId,
+    /// How many domains there have ever been.
+    born: u64,
     clock: Clock,
     /// The time that stands still: [`Machine::hold_clock`].
     held: Option<Duration>,
@@ -72,81 +81,6 @@ pub struct MachineSize {
     pub memory_kib: u64,
     /// Processors.
     pub cpus: u32,
-}
-
-/// What createdomain is told.
-#[derive(Debug, Clone, Copy)]
-pub struct NewDomain {
-    /// The handle, which toolstacks set to the uuid.
-    pub handle: Uuid,
-    /// PV, HVM or PVH.
-    pub guest_type: GuestType,
-    /// Security label.
-    pub ssidref: u32,
-    /// This domid and no other; None: the next one.
-    pub domid: Option<DomId>,
-    /// Vcpus that exist from the start (4.12 and later; before, [`Machine::set_max_vcpus`] makes them).
-    pub max_vcpus: Option<u32>,
-}
-
-impl NewDomain {
-    /// A guest of that kind with that uuid, and nothing special about it.
-    pub fn new(handle: Uuid, guest_type: GuestType) -> Self {
-        NewDomain { handle, guest_type, ssidref: 0, domid: None, max_vcpus: None }
-    }
-}
-
-/// One domain, as the hypervisor sees it.
-#[derive(Debug, Clone)]
-pub struct Domain {
-    /// Its number.
-    pub domid: DomId,
-    /// What toolstacks set to the uuid.
-    pub handle: Uuid,
-    /// PV, HVM or PVH.
-    pub guest_type: GuestType,
-    /// Pages that it has.
-    pub tot_pages: u64,
-    /// Pages that it may have.
-    pub max_pages: u64,
-    /// Vcpus that exist.
-    pub max_vcpus: u32,
-    /// Vcpus that are online.
-    pub online_vcpus: u32,
-    /// Security label.
-    pub ssidref: u32,
-    /// The cpupool that it runs in.
-    pub cpupool: u32,
-    /// The frame of its shared info page; all ones for an HVM guest.
-    pub shared_info_frame: u64,
-    /// Pages that the hypervisor set aside for it, its page tables' pool for example. They are not among those that it has.
-    set_aside: u64,
-    pauses: u32,
-    shutdown: Option<u8>,
-    teardown: bool,
-    load: Load,
-    /// Processor time up to `since`, or in all when it does not run.
-    spent: Duration,
-    /// Since when it has been able to run; None while it is paused, down, or has no vcpu online.
-    since: Option<Duration>,
-}
-
-/// How much of one processor a running domain burns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// Waits for something most of the time: 2 %.
-    Idle,
-    /// Boots, shuts down, or otherwise has work: 80 %.
-    Busy,
-}
-
-impl Load {
-    fn percent(self) -> u32 {
-        match self {
-            Load::Idle => 2,
-            Load::Busy => 80,
-        }
-    }
 }
 
 /// Something happened to a domain.
@@ -171,6 +105,8 @@ pub enum Happened {
     Shutdown(u8),
     /// It is gone.
     Destroyed,
+    /// Its power button was pressed.
+    PowerButton,
 }
 
 /// What physinfo tells.
@@ -230,6 +166,7 @@ impl Machine {
             free_pages: total_pages.saturating_sub(own),
             domains: BTreeMap::new(),
             rover: 0,
+            born: 1,
             clock,
             held: None,
             events: Vec::new(),
@@ -237,7 +174,8 @@ impl Machine {
         let dom0_pages = (1 << 30 >> 12).min(machine.free_pages / 2);
         machine.free_pages -= dom0_pages;
         let vcpus = machine.cpus;
-        let mut dom0 = Domain::new(0, &NewDomain::new(Uuid::nil(), GuestType::Pv));
+        let mut dom0 = Domain::new(0, unique_id(0), &NewDomain::new(Uuid::nil(), GuestType::Pv));
+        dom0.emulation = EMULATES_PIT;
         dom0.tot_pages = dom0_pages;
         dom0.max_pages = NO_LIMIT_PAGES;
         (dom0.max_vcpus, dom0.online_vcpus) = (vcpus, vcpus);
@@ -306,7 +244,7 @@ impl Machine {
         let running = runs && (domain.domid == 0 || domain.load == Load::Busy);
         LiveBits {
             // From 3.2 on only a zombie shows this bit: a domain on its way down looks paused.
-            dying: domain.teardown && !self.release.at_least(3, 2),
+            dying: domain.dead || (domain.teardown && !self.release.at_least(3, 2)),
             shutdown: domain.shutdown.is_some(),
             shutdown_reason: domain.shutdown.unwrap_or(0),
             paused: domain.pauses > 0 || domain.teardown,
@@ -338,30 +276,35 @@ impl Machine {
         }
     }
 
-    /// Makes a domain: paused, without memory, without vcpus (unless it says how many).
+    /// Makes a domain: paused, without memory, without vcpus.
     ///
-    /// Errors: EINVAL (EEXIST from 4.13 on) where the ordered domid is taken or reserved; ENOMEM when all are.
+    /// Errors: EINVAL (EEXIST from 4.14 on) where the ordered domid is taken or reserved; ENOMEM when all are; EINVAL for no vcpus
+    /// or too many.
     pub fn create(&mut self, new: &NewDomain) -> Result<DomId> {
-        if new.max_vcpus.is_some_and(|vcpus| vcpus == 0 || vcpus > MAX_VCPUS) {
-            return Err(libc::EINVAL);
-        }
         let domid = match new.domid {
             Some(domid) => {
                 if domid == 0 || domid >= FIRST_RESERVED_DOMID || self.domains.contains_key(&domid) {
-                    return Err(if self.release.at_least(4, 13) { libc::EEXIST } else { libc::EINVAL });
+                    return Err(if self.release.at_least(4, 14) { libc::EEXIST } else { libc::EINVAL });
                 }
                 domid
             }
-            None => {
-                self.rover = self.next_free().ok_or(libc::ENOMEM)?;
-                self.rover
-            }
+            None => self.use_up_domid()?,
         };
-        let mut domain = Domain::new(domid, new);
-        domain.max_vcpus = new.max_vcpus.unwrap_or(0);
-        self.domains.insert(domid, domain);
+        if new.max_vcpus.is_some_and(|vcpus| vcpus == 0 || vcpus > MAX_VCPUS) {
+            return Err(libc::EINVAL);
+        }
+        self.domains.insert(domid, Domain::new(domid, unique_id(self.born), new));
+        self.born += 1;
         self.tell(domid, Happened::Created);
         Ok(domid)
+    }
+
+    /// Takes the next domid, as a creation does that fails later on.
+    ///
+    /// Errors: ENOMEM when all are taken.
+    pub fn use_up_domid(&mut self) -> Result<DomId> {
+        self.rover = self.next_free().ok_or(libc::ENOMEM)?;
+        Ok(self.rover)
     }
 
     /// The next domid after the last one that is free; they begin again at 1 when they reach the reserved ones.
@@ -391,19 +334,55 @@ impl Machine {
         let may_ask_again = self.release.at_least(3, 2) && !self.release.at_least(4, 6);
         let now = self.now();
         let domain = guest_mut(&mut self.domains, domid)?;
+        if domain.dead {
+            return Ok(());
+        }
         domain.teardown = true;
         domain.settle(now);
-        let freed = if may_ask_again { domain.tot_pages.min(TEARDOWN_PAGES) } else { domain.tot_pages };
+        let left = domain.tot_pages.saturating_sub(domain.mapped);
+        let freed = if may_ask_again { left.min(TEARDOWN_PAGES) } else { left };
         domain.tot_pages -= freed;
         self.free_pages += freed;
-        if domain.tot_pages > 0 {
+        if freed < left {
             return Err(libc::EAGAIN);
         }
-        if let Some(domain) = self.domains.remove(&domid) {
-            self.free_pages += domain.set_aside;
+        domain.dead = true;
+        if domain.tot_pages == 0 {
+            self.bury(domid);
         }
         self.tell(domid, Happened::Destroyed);
         Ok(())
+    }
+
+    /// Somebody maps pages of a domain: until they are unmapped, a destroyed one stays as a zombie.
+    ///
+    /// Errors: ESRCH; EINVAL for more pages than it has.
+    pub fn map(&mut self, domid: DomId, pages: u64) -> Result<()> {
+        let domain = guest_mut(&mut self.domains, domid)?;
+        if domain.mapped + pages > domain.tot_pages {
+            return Err(libc::EINVAL);
+        }
+        domain.mapped += pages;
+        Ok(())
+    }
+
+    /// All that was mapped of a domain is unmapped again.
+    ///
+    /// Errors: ESRCH.
+    pub fn unmap(&mut self, domid: DomId) -> Result<()> {
+        let domain = guest_mut(&mut self.domains, domid)?;
+        domain.mapped = 0;
+        if domain.dead {
+            self.bury(domid);
+        }
+        Ok(())
+    }
+
+    /// Nothing holds on to a destroyed domain any more.
+    fn bury(&mut self, domid: DomId) {
+        if let Some(domain) = self.domains.remove(&domid) {
+            self.free_pages += domain.tot_pages + domain.set_aside;
+        }
     }
 
     /// [`Machine::destroy`] until it is done.
@@ -501,6 +480,15 @@ impl Machine {
         Ok(())
     }
 
+    /// How many pages the domain could be given now.
+    ///
+    /// Errors: ESRCH.
+    pub fn room(&self, domid: DomId) -> Result<u64> {
+        let domain = self.get(domid).ok_or(libc::ESRCH)?;
+        let allowed = if domain.teardown { 0 } else { domain.max_pages.saturating_sub(domain.tot_pages) };
+        Ok(allowed.min(self.free_pages))
+    }
+
     /// Sets pages aside for the domain that are not its own; they are free again when it is gone.
     ///
     /// Errors: ESRCH; ENOMEM, and nothing set aside, where the host has not so many.
@@ -526,25 +514,29 @@ impl Machine {
         Ok(given)
     }
 
-    /// Makes vcpus 0 to `vcpus - 1`. They are offline until [`Machine::set_online_vcpus`].
+    /// Makes vcpus 0 to `vcpus - 1`. They are offline until [`Machine::set_online_vcpus`], but for the first of an HVM guest up to 4.6.
     ///
-    /// Errors: ESRCH; EINVAL for none, too many or fewer than exist, and from 4.12 on for another number than the domain
-    /// was made with; EBUSY for more than exist (4.0 and later).
+    /// Errors: ESRCH; EINVAL for none, too many or fewer than exist, and for another number than the domain was made with; EBUSY
+    /// for more than exist (4.0 and later).
     pub fn set_max_vcpus(&mut self, domid: DomId, vcpus: u32) -> Result<()> {
-        let release = self.release;
+        let (now, release) = (self.now(), self.release);
         let domain = guest_mut(&mut self.domains, domid)?;
         if vcpus == 0 || vcpus > MAX_VCPUS || vcpus < domain.max_vcpus {
             return Err(libc::EINVAL);
         }
-        if vcpus > domain.max_vcpus {
-            if release.at_least(4, 12) {
-                return Err(libc::EINVAL);
-            }
-            if domain.max_vcpus > 0 && release.at_least(4, 0) {
-                return Err(libc::EBUSY);
-            }
+        if release.at_least(4, 12) && domain.allowed_vcpus.is_some_and(|allowed| allowed != vcpus) {
+            return Err(libc::EINVAL);
+        }
+        if vcpus > domain.max_vcpus && domain.max_vcpus > 0 && release.at_least(4, 0) {
+            return Err(libc::EBUSY);
         }
         domain.max_vcpus = vcpus;
+        if domain.is_hvm() && !release.at_least(4, 7) {
+            domain.online_vcpus = domain.online_vcpus.max(1);
+        }
+        if domain.settle(now) {
+            self.tell(domid, Happened::Runs);
+        }
         Ok(())
     }
 
@@ -584,6 +576,24 @@ impl Machine {
         Ok(())
     }
 
+    /// The power button of the domain is pressed.
+    ///
+    /// Errors: ESRCH; EINVAL for one that is not HVM, and so has none.
+    pub fn press_power(&mut self, domid: DomId) -> Result<()> {
+        if !guest_mut(&mut self.domains, domid)?.is_hvm() {
+            return Err(libc::EINVAL);
+        }
+        self.tell(domid, Happened::PowerButton);
+        Ok(())
+    }
+
+    /// The domain, to change what nothing else depends on.
+    ///
+    /// Errors: ESRCH.
+    pub(super) fn get_mut(&mut self, domid: DomId) -> Result<&mut Domain> {
+        self.domains.get_mut(&domid).ok_or(libc::ESRCH)
+    }
+
     /// What happened since this was last asked, oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
@@ -597,10 +607,11 @@ impl Machine {
     fn tell(&mut self, domid: DomId, what: Happened) {
         self.events.push(Event { domid, what });
     }
+}
 
-    fn get_mut(&mut self, domid: DomId) -> Result<&mut Domain> {
-        self.domains.get_mut(&domid).ok_or(libc::ESRCH)
-    }
+/// What tells a domain from every other that this host ever had: they are neither in order nor close, as the real ones are not.
+fn unique_id(born: u64) -> u64 {
+    (born + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The errno of one pause too many, where pauses count.
@@ -616,257 +627,5 @@ fn guest_mut(domains: &mut BTreeMap<DomId, Domain>, domid: DomId) -> Result<&mut
     domains.get_mut(&domid).ok_or(libc::ESRCH)
 }
 
-impl Domain {
-    fn new(domid: DomId, new: &NewDomain) -> Self {
-        Domain {
-            domid,
-            handle: new.handle,
-            guest_type: new.guest_type,
-            tot_pages: 0,
-            max_pages: 0,
-            max_vcpus: 0,
-            online_vcpus: 0,
-            ssidref: new.ssidref,
-            cpupool: 0,
-            shared_info_frame: match new.guest_type {
-                GuestType::Pv => 0x3_0000 + u64::from(domid),
-                GuestType::Hvm | GuestType::Pvh => u64::MAX,
-            },
-            set_aside: 0,
-            // Made by a toolstack that still has to build it.
-            pauses: 1,
-            shutdown: None,
-            teardown: false,
-            load: Load::Idle,
-            spent: Duration::ZERO,
-            since: None,
-        }
-    }
-
-    /// Whether it can run.
-    pub fn runs(&self) -> bool {
-        self.since.is_some()
-    }
-
-    /// How often it is paused: at most once where pauses do not count.
-    pub fn pauses(&self) -> u32 {
-        self.pauses
-    }
-
-    /// Why it shut down; None while it is up.
-    pub fn shutdown_reason(&self) -> Option<u8> {
-        self.shutdown
-    }
-
-    /// Whether a destroy has begun and is to be called again.
-    pub fn is_torn_down(&self) -> bool {
-        self.teardown
-    }
-
-    fn burnt(&self, now: Duration) -> Duration {
-        let running = self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        self.spent + running * self.load.percent() / 100
-    }
-
-    /// Books the time up to now and finds out whether it runs from now on; true where that has changed.
-    fn settle(&mut self, now: Duration) -> bool {
-        let before = self.since.is_some();
-        let after = self.pauses == 0 && self.shutdown.is_none() && !self.teardown && self.online_vcpus > 0;
-        self.spent = self.burnt(now);
-        self.since = after.then_some(now);
-        before != after
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GIB: u64 = 1 << 20;
-
-    fn machine(release: Release) -> Machine {
-        Machine::with_stepped_clock(release, MachineSize { memory_kib: 8 * GIB, cpus: 4 })
-    }
-
-    fn guest(machine: &mut Machine, mib: u64) -> DomId {
-        let domid = machine.create(&NewDomain::new(Uuid::from_u128(7), GuestType::Pv)).unwrap();
-        machine.set_max_mem(domid, mib << 8).unwrap();
-        machine.populate(domid, mib << 8).unwrap();
-        machine.set_max_vcpus(domid, 1).unwrap();
-        machine.set_online_vcpus(domid, 1).unwrap();
-        domid
-    }
-
-    fn bits(machine: &Machine, domid: DomId) -> LiveBits {
-        machine.bits(machine.get(domid).unwrap())
-    }
-
-    fn cpu(machine: &Machine, domid: DomId) -> u64 {
-        machine.cpu_time_ns(machine.get(domid).unwrap())
-    }
-
-    #[test]
-    fn domain_0_runs_from_the_start_without_a_uuid_and_without_a_limit() {
-        let machine = machine(Release::XEN_3_4);
-        let dom0 = machine.get(0).unwrap();
-        assert!(dom0.handle.is_nil());
-        assert_eq!(dom0.max_pages * PAGE_KIB / 1024, 16_777_215);
-        assert!(bits(&machine, 0).running);
-        assert_eq!(dom0.online_vcpus, 4);
-    }
-
-    #[test]
-    fn memory_is_finite_and_destroy_frees_it() {
-        let mut machine = machine(Release::XEN_4_1);
-        let free = machine.physinfo().free_pages;
-        let first = guest(&mut machine, 4096);
-        assert_eq!(machine.physinfo().free_pages, free - (4096 << 8));
-        let second = machine.create(&NewDomain::new(Uuid::nil(), GuestType::Hvm)).unwrap();
-        assert_eq!(machine.populate(second, 1), Err(libc::ENOMEM), "it may not have any yet");
-        machine.set_max_mem(second, 8192 << 8).unwrap();
-        assert_eq!(machine.populate(second, 8192 << 8), Err(libc::ENOMEM), "the host has not so much");
-        assert_eq!(machine.get(second).unwrap().tot_pages, 0);
-        machine.destroy_all(first).unwrap();
-        machine.destroy_all(second).unwrap();
-        assert_eq!(machine.physinfo().free_pages, free);
-        assert_eq!(machine.destroy(first), Err(libc::ESRCH));
-        assert_eq!(machine.destroy(0), Err(libc::EINVAL));
-    }
-
-    #[test]
-    fn a_large_domain_wants_to_be_destroyed_again_and_looks_paused_meanwhile() {
-        let mut old = machine(Release::XEN_3_4);
-        let domid = guest(&mut old, 1024);
-        old.unpause(domid).unwrap();
-        assert_eq!(old.destroy(domid), Err(libc::EAGAIN));
-        let half = bits(&old, domid);
-        assert!(half.paused && !half.dying && !half.running && !half.blocked);
-        assert_eq!(old.destroy(domid), Ok(()));
-        let mut new = machine(Release::XEN_4_17);
-        let order = NewDomain { max_vcpus: Some(1), ..NewDomain::new(Uuid::nil(), GuestType::Pv) };
-        let domid = new.create(&order).unwrap();
-        new.set_max_mem(domid, 1024 << 8).unwrap();
-        new.populate(domid, 1024 << 8).unwrap();
-        assert_eq!(new.destroy(domid), Ok(()));
-    }
-
-    #[test]
-    fn domids_go_upwards_and_come_back_only_after_they_wrapped() {
-        let mut machine = machine(Release::XEN_4_1);
-        let order = NewDomain::new(Uuid::nil(), GuestType::Pv);
-        assert_eq!(machine.create(&order), Ok(1));
-        machine.destroy(1).unwrap();
-        assert_eq!(machine.create(&order), Ok(2));
-        let chosen = NewDomain { domid: Some(FIRST_RESERVED_DOMID - 1), ..order };
-        assert_eq!(machine.create(&chosen), Ok(FIRST_RESERVED_DOMID - 1));
-        assert_eq!(machine.create(&chosen), Err(libc::EINVAL));
-        machine.rover = FIRST_RESERVED_DOMID - 2;
-        assert_eq!(machine.create(&order), Ok(1), "the last one is taken: begin again");
-        assert_eq!(machine.create(&order), Ok(3), "2 is taken");
-        let reserved = NewDomain { domid: Some(FIRST_RESERVED_DOMID), ..order };
-        assert_eq!(machine.create(&reserved), Err(libc::EINVAL));
-    }
-
-    #[test]
-    fn when_every_domid_is_taken_there_is_no_other() {
-        let mut machine = machine(Release::XEN_4_1);
-        let order = NewDomain::new(Uuid::nil(), GuestType::Pv);
-        for _ in 1..FIRST_RESERVED_DOMID {
-            machine.create(&order).unwrap();
-        }
-        assert_eq!(machine.create(&order), Err(libc::ENOMEM));
-        machine.destroy(77).unwrap();
-        assert_eq!(machine.create(&order), Ok(77));
-    }
-
-    #[test]
-    fn pauses_count_where_the_release_counts_them() {
-        let mut old = machine(Release::XEN_4_1);
-        let domid = guest(&mut old, 16);
-        assert_eq!(bits(&old, domid).state().0, crate::model::State::Paused);
-        old.pause(domid).unwrap();
-        old.pause(domid).unwrap();
-        old.unpause(domid).unwrap();
-        assert!(!bits(&old, domid).paused);
-        assert_eq!(old.unpause(domid), Ok(()), "recorded: 4.1 does not mind");
-
-        let mut new = machine(Release::XEN_4_4);
-        let domid = guest(&mut new, 16);
-        new.pause(domid).unwrap();
-        new.unpause(domid).unwrap();
-        assert!(bits(&new, domid).paused);
-        new.unpause(domid).unwrap();
-        assert!(!bits(&new, domid).paused);
-        assert_eq!(new.unpause(domid), Err(libc::EINVAL));
-        for _ in 0..255 {
-            new.pause(domid).unwrap();
-        }
-        assert_eq!(new.pause(domid), Err(libc::EUSERS), "recorded: 4.4.4");
-        assert_eq!(new.pause(0), Err(libc::EINVAL));
-    }
-
-    #[test]
-    fn processor_time_grows_while_a_domain_runs_and_only_then() {
-        let mut machine = machine(Release::XEN_3_4);
-        let domid = guest(&mut machine, 16);
-        let second = Duration::from_secs(1);
-        machine.advance(second);
-        assert_eq!(cpu(&machine, domid), 0, "paused");
-        machine.unpause(domid).unwrap();
-        machine.set_load(domid, Load::Busy).unwrap();
-        machine.advance(second);
-        assert_eq!(cpu(&machine, domid), 800_000_000);
-        assert!(bits(&machine, domid).running);
-        machine.set_load(domid, Load::Idle).unwrap();
-        machine.advance(second);
-        assert_eq!(cpu(&machine, domid), 820_000_000);
-        assert!(bits(&machine, domid).blocked);
-        machine.pause(domid).unwrap();
-        machine.advance(second);
-        assert_eq!(cpu(&machine, domid), 820_000_000);
-        machine.unpause(domid).unwrap();
-        machine.shutdown(domid, reason::POWEROFF).unwrap();
-        machine.advance(second);
-        assert_eq!(cpu(&machine, domid), 820_000_000);
-    }
-
-    #[test]
-    fn the_first_shutdown_reason_stays_and_a_suspended_domain_can_go_on() {
-        let mut machine = machine(Release::XEN_4_1);
-        let domid = guest(&mut machine, 16);
-        machine.unpause(domid).unwrap();
-        machine.shutdown(domid, reason::SUSPEND).unwrap();
-        machine.shutdown(domid, reason::CRASH).unwrap();
-        assert_eq!(bits(&machine, domid).shutdown_reason, reason::SUSPEND);
-        machine.resume(domid).unwrap();
-        assert!(machine.get(domid).unwrap().runs());
-    }
-
-    #[test]
-    fn events_tell_what_happened_in_order() {
-        let mut machine = machine(Release::XEN_4_1);
-        let domid = guest(&mut machine, 16);
-        machine.unpause(domid).unwrap();
-        machine.unpause(domid).unwrap();
-        machine.pause(domid).unwrap();
-        machine.unpause(domid).unwrap();
-        machine.shutdown(domid, reason::CRASH).unwrap();
-        machine.destroy(domid).unwrap();
-        let events: Vec<Happened> = machine.take_events().into_iter().map(|event| event.what).collect();
-        use Happened::{Created, Destroyed, Paused, Runs, Shutdown};
-        assert_eq!(events, [Created, Runs, Paused, Runs, Shutdown(3), Destroyed]);
-        assert!(!machine.has_events());
-    }
-
-    #[test]
-    fn vcpus_do_not_grow_after_3_4_and_never_shrink() {
-        for (release, more) in [(Release::XEN_3_4, Ok(())), (Release::XEN_4_1, Err(libc::EBUSY))] {
-            let mut machine = machine(release);
-            let domid = machine.create(&NewDomain::new(Uuid::nil(), GuestType::Pv)).unwrap();
-            assert_eq!(machine.set_max_vcpus(domid, 0), Err(libc::EINVAL));
-            assert_eq!(machine.set_max_vcpus(domid, 2), Ok(()));
-            assert_eq!(machine.set_max_vcpus(domid, 1), Err(libc::EINVAL));
-            assert_eq!(machine.set_max_vcpus(domid, 3), more);
-        }
-    }
-}
+mod tests;
