@@ -321,7 +321,7 @@ impl World {
         let Ok(domid) = u16::try_from(event.domid) else { return };
         match event.what {
             Happened::Shutdown(_) if self.store.is_introduced(domid) => {
-                self.store.fire_special("@releaseDomain");
+                self.store.fire_special("@releaseDomain", domid);
             }
             // ENOENT: the toolstack was faster, or never introduced it.
             Happened::Destroyed => drop(self.store.release(domid)),

@@ -5,6 +5,7 @@
 //! it is, is [`XenstoredAge`]'s.
 
 mod age;
+mod settings;
 mod tree;
 mod watches;
 
@@ -12,16 +13,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use age::XenstoredAge;
+use settings::{Quota, Settings};
 use tree::{Answer, Rights, Touched, Transaction, Tree, View};
-use watches::{Watch, Watches};
+use watches::{Watch, Watches, level};
 
 use crate::wire::xenstore::{
     Decoder, Frame, FrameFault, Kind, MAX_PAYLOAD, Permission, Request, check_path, errno_name,
 };
 
-/// What a guest may have at once (the C daemon's defaults).
-const GUEST_WATCHES: usize = 128;
-const GUEST_TRANSACTIONS: usize = 10;
 /// What domain 0 may have at once: a bound on memory, far above what any toolstack does.
 const TRANSACTIONS: usize = 1000;
 /// A connection that reads nothing is given up when this much waits for it.
@@ -61,6 +60,7 @@ pub struct Xenstored {
     next_conn: u64,
     introduced: BTreeSet<u16>,
     targets: HashMap<u16, u16>,
+    settings: Settings,
     ready: Vec<ConnId>,
     changes: Option<Vec<Change>>,
 }
@@ -89,6 +89,7 @@ impl Xenstored {
             next_conn: 1,
             introduced: BTreeSet::from([0]),
             targets: HashMap::new(),
+            settings: Settings::default(),
             ready: Vec::new(),
             changes: None,
         }
@@ -233,7 +234,7 @@ impl Xenstored {
     /// A domain is known from now on; `@introduceDomain` fires. Introducing it again changes nothing.
     pub fn introduce(&mut self, domid: u16) {
         if self.introduced.insert(domid) {
-            self.fire_special("@introduceDomain");
+            self.fire_special("@introduceDomain", domid);
         }
     }
 
@@ -243,12 +244,13 @@ impl Xenstored {
             return Err(if domid == 0 { libc::EINVAL } else { libc::ENOENT });
         }
         self.targets.remove(&domid);
+        self.settings.forget(domid);
         let gone: Vec<ConnId> =
             self.conns.iter().filter(|(_, conn)| conn.domid == domid).map(|(id, _)| *id).collect();
         for id in gone {
             self.disconnect(id);
         }
-        self.fire_special("@releaseDomain");
+        self.fire_special("@releaseDomain", domid);
         Ok(())
     }
 
@@ -257,12 +259,16 @@ impl Xenstored {
         self.introduced.contains(&domid)
     }
 
-    /// Fires a special watch: `@releaseDomain` when a domain shut down, for example. Only domain 0 hears of it.
-    pub fn fire_special(&mut self, name: &str) {
+    /// Fires a special watch: `@releaseDomain` when a domain shut down, for example. Only domain 0 hears of it; a watch that looks
+    /// below is told the domain.
+    pub fn fire_special(&mut self, name: &str, domid: u16) {
         let hits: Vec<Watch> = self.watches.on(name).to_vec();
         for watch in hits {
             if self.conns.get(&watch.conn).is_some_and(|conn| conn.domid == 0) {
-                self.tell(&watch, name);
+                match watch.depth {
+                    None | Some(0) => self.tell(&watch, name),
+                    Some(_) => self.tell(&watch, &format!("{name}/{domid}")),
+                }
             }
         }
     }
@@ -327,7 +333,7 @@ impl Xenstored {
         };
         let (kind, payload) = match answer {
             Ok(payload) => (frame.kind, payload),
-            Err(errno) => (Kind::Error.number(), format!("{}\0", errno_name(errno)).into_bytes()),
+            Err(errno) => (Kind::Error.number(), format!("{}\0", self.name(errno)).into_bytes()),
         };
         self.send(id, Frame { kind, req_id: frame.req_id, tx_id: frame.tx_id, payload });
         // The reply goes out first, as the C daemon has it.
@@ -339,9 +345,14 @@ impl Xenstored {
         if let Some(watch) = fired.first {
             self.tell(&watch.0, &watch.1);
         }
-        if let Some(special) = fired.special {
-            self.fire_special(special);
+        if let Some((special, domid)) = fired.special {
+            self.fire_special(special, domid);
         }
+    }
+
+    /// What the daemon calls an error.
+    fn name(&self, errno: i32) -> &'static str {
+        errno_name(if errno == libc::E2BIG && !self.age.e2big { libc::EINVAL } else { errno })
     }
 
     fn answer(&mut self, id: ConnId, frame: &Frame, fired: &mut Fired) -> Answer<Vec<u8>> {
@@ -386,8 +397,8 @@ impl Xenstored {
                 fired.touched = self.in_transaction(id, frame.tx_id)?.set_perms(who, &path, perms)?;
                 ok()
             }
-            Request::Watch { path, token, depth: None } => {
-                fired.first = Some(self.watch(id, domid, path, token)?);
+            Request::Watch { path, token, depth } if depth.is_none() || self.age.depth => {
+                fired.first = Some(self.watch(id, domid, path, token, depth)?);
                 ok()
             }
             Request::Unwatch { path, token } => {
@@ -426,7 +437,7 @@ impl Xenstored {
                 if new == 0 || port == 0 {
                     return Err(libc::EINVAL);
                 }
-                fired.special = self.introduced.insert(new).then_some("@introduceDomain");
+                fired.special = self.introduced.insert(new).then_some(("@introduceDomain", new));
                 ok()
             }
             Request::Release(gone) => {
@@ -437,6 +448,32 @@ impl Xenstored {
             Request::SetTarget { domid, target } => {
                 let (domid, target) = (self.known(domid)?, self.known(target)?);
                 self.targets.insert(domid, target);
+                ok()
+            }
+            // From now on the connection is one of that domain's.
+            Request::Restrict(domid) => {
+                let domid = self.known(domid)?;
+                self.conns.get_mut(&id).ok_or(libc::EIO)?.domid = domid;
+                ok()
+            }
+            Request::GetFeature(of) => {
+                let offered = self.age.features();
+                let of = of.map(|of| self.known(of)).transpose()?;
+                let seen = of.map_or(offered, |of| self.settings.features(of, offered));
+                Ok(format!("{seen}\0").into_bytes())
+            }
+            Request::SetFeature { domid, value } => {
+                let domid = self.known(domid)?;
+                self.settings.set_features(domid, value, self.age.features())?;
+                ok()
+            }
+            Request::GetQuota { domid, quota } => {
+                let domid = domid.map(|domid| self.known(domid)).transpose()?;
+                self.settings.get_quota(domid, quota)
+            }
+            Request::SetQuota { domid, quota, value } => {
+                let domid = domid.map(|domid| self.known(domid)).transpose()?;
+                self.settings.set_quota(domid, quota, value)?;
                 ok()
             }
             Request::Control(words) => match words.as_slice() {
@@ -454,8 +491,9 @@ impl Xenstored {
             Kind::SetTarget => self.age.set_target,
             Kind::ResetWatches => self.age.reset_watches,
             Kind::DirectoryPart => self.age.directory_part,
-            Kind::WatchEvent | Kind::Error | Kind::Restrict => false,
-            Kind::GetFeature | Kind::SetFeature | Kind::GetQuota | Kind::SetQuota => false,
+            Kind::Restrict => self.age.restrict,
+            Kind::GetFeature | Kind::SetFeature | Kind::GetQuota | Kind::SetQuota => self.age.settings,
+            Kind::WatchEvent | Kind::Error => false,
             _ => true,
         }
     }
@@ -479,11 +517,12 @@ impl Xenstored {
     }
 
     fn transaction_start(&mut self, id: ConnId, domid: u16, tx_id: u32) -> Answer<Vec<u8>> {
+        let most = if domid == 0 { TRANSACTIONS } else { self.settings.quota(domid, Quota::Transactions) };
         let conn = self.conns.get_mut(&id).ok_or(libc::EIO)?;
         if tx_id != 0 {
             return Err(libc::EBUSY);
         }
-        if conn.transactions.len() >= if domid == 0 { TRANSACTIONS } else { GUEST_TRANSACTIONS } {
+        if conn.transactions.len() >= most {
             return Err(libc::ENOSPC);
         }
         while conn.next_transaction == 0 || conn.transactions.contains_key(&conn.next_transaction) {
@@ -496,14 +535,22 @@ impl Xenstored {
     }
 
     /// Makes a watch; answers what fires first.
-    fn watch(&mut self, id: ConnId, domid: u16, path: &str, token: &[u8]) -> Answer<(Watch, Arc<str>)> {
+    fn watch(
+        &mut self,
+        id: ConnId,
+        domid: u16,
+        path: &str,
+        token: &[u8],
+        depth: Option<u32>,
+    ) -> Answer<(Watch, Arc<str>)> {
         let (path, strip) = watched_path(domid, path)?;
+        let most = self.settings.quota(domid, Quota::Watches);
         let conn = self.conns.get_mut(&id).ok_or(libc::EIO)?;
-        if domid != 0 && conn.watch_count >= GUEST_WATCHES {
+        if domid != 0 && conn.watch_count >= most {
             return Err(libc::E2BIG);
         }
         let path: Arc<str> = Arc::from(path);
-        let watch = Watch { conn: id, token: Arc::from(token), strip };
+        let watch = Watch { conn: id, token: Arc::from(token), strip, depth, level: level(&path) };
         if !self.watches.add(&path, watch.clone()) {
             return Err(libc::EEXIST);
         }
@@ -518,7 +565,7 @@ impl Xenstored {
 struct Fired {
     touched: Vec<Touched>,
     first: Option<(Watch, Arc<str>)>,
-    special: Option<&'static str>,
+    special: Option<(&'static str, u16)>,
 }
 
 fn ok() -> Answer<Vec<u8>> {

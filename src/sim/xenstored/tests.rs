@@ -364,6 +364,104 @@ fn an_unknown_type_and_a_malformed_payload_are_answered() {
 }
 
 #[test]
+fn what_a_daemon_of_each_age_does_not_know_is_refused_and_everything_else_works() {
+    let newer = [
+        (Request::Resume(5), (3, 1)),
+        (Request::SetTarget { domid: 5, target: 6 }, (3, 3)),
+        (Request::ResetWatches, (4, 2)),
+        (Request::DirectoryPart { path: "/", offset: 0 }, (4, 9)),
+        (Request::GetFeature(None), (4, 21)),
+        (Request::SetFeature { domid: 5, value: 1 }, (4, 21)),
+        (Request::GetQuota { domid: None, quota: None }, (4, 21)),
+        (Request::SetQuota { domid: Some(5), quota: "watches", value: 1 }, (4, 21)),
+        (Request::Watch { path: "/", token: b"d", depth: Some(1) }, (4, 22)),
+    ];
+    for age in crate::sim::release::AGES {
+        let (major, minor) = (age.release.major, age.release.minor);
+        let mut host = Xenstored::new(XenstoredAge::of(major, minor));
+        let unknown = if (major, minor) >= (4, 0) { libc::ENOSYS } else { libc::EINVAL };
+        let mut dom0 = Client::new(&mut host, 0);
+        for domid in [5, 6] {
+            dom0.ask(&mut host, 0, &Request::Introduce { domid, gfn: 1, port: 1 }).unwrap();
+        }
+        dom0.ask(&mut host, 0, &write("/a", "1")).unwrap();
+        assert_eq!(dom0.ask(&mut host, 0, &Request::Read("/a")), Ok(b"1".to_vec()), "{}", age.word);
+        for (request, since) in &newer {
+            // The third word of WATCH is malformed where it is not known.
+            let refusal = if matches!(request, Request::Watch { .. }) { libc::EINVAL } else { unknown };
+            let expected = if (major, minor) >= *since { Ok(()) } else { Err(refusal) };
+            let answer = dom0.ask(&mut host, 0, request).map(drop);
+            assert_eq!(answer, expected, "{} {request:?}", age.word);
+        }
+        let restricts = ((4, 1)..(4, 9)).contains(&(major, minor));
+        let answer = dom0.ask(&mut host, 0, &Request::Restrict(5)).map(drop);
+        assert_eq!(answer, if restricts { Ok(()) } else { Err(unknown) }, "{}", age.word);
+        // From then on it has domain 5's rights.
+        let rights = dom0.ask(&mut host, 0, &Request::Read("/a")).map(drop);
+        assert_eq!(rights, if restricts { Err(libc::EACCES) } else { Ok(()) }, "{}", age.word);
+    }
+}
+
+#[test]
+fn an_error_that_an_old_daemon_has_no_name_for_is_einval() {
+    for ((major, minor), errno) in [((4, 1), libc::EINVAL), ((4, 4), libc::E2BIG)] {
+        let mut host = Xenstored::new(XenstoredAge::of(major, minor));
+        for child in 0..400 {
+            host.write(0, &format!("/many/child-{child:04}"), "").unwrap();
+        }
+        let mut dom0 = Client::new(&mut host, 0);
+        assert_eq!(dom0.ask(&mut host, 0, &Request::Directory("/many")), Err(errno));
+    }
+}
+
+#[test]
+fn a_watch_with_a_depth_hears_what_is_near_and_which_domain_is_gone() {
+    let mut host = host();
+    let mut dom0 = Client::new(&mut host, 0);
+    for (path, depth) in [("/local", 1), ("@releaseDomain", 1)] {
+        dom0.ask(&mut host, 0, &Request::Watch { path, token: b"t", depth: Some(depth) }).unwrap();
+    }
+    dom0.ask(&mut host, 0, &Request::Introduce { domid: 5, gfn: 1, port: 1 }).unwrap();
+    dom0.events(&mut host);
+    for path in ["/local", "/local/domain", "/local/domain/5"] {
+        dom0.ask(&mut host, 0, &write(path, "")).unwrap();
+    }
+    dom0.ask(&mut host, 0, &Request::Release(5)).unwrap();
+    assert_eq!(dom0.events(&mut host), ["/local", "/local/domain", "@releaseDomain/5"]);
+}
+
+#[test]
+fn features_and_quotas_of_a_domain_can_be_set_and_end_with_it() {
+    let mut host = host();
+    let mut dom0 = Client::new(&mut host, 0);
+    dom0.ask(&mut host, 0, &Request::Introduce { domid: 5, gfn: 1, port: 1 }).unwrap();
+    let number = |answer: Result<Vec<u8>, i32>| String::from_utf8(answer.unwrap()).unwrap();
+    assert_eq!(number(dom0.ask(&mut host, 0, &Request::GetFeature(Some(5)))), "15\0");
+    dom0.ask(&mut host, 0, &Request::SetFeature { domid: 5, value: 2 }).unwrap();
+    assert_eq!(number(dom0.ask(&mut host, 0, &Request::GetFeature(Some(5)))), "2\0");
+    let unknown = Request::SetFeature { domid: 5, value: 0x100 };
+    assert_eq!(dom0.ask(&mut host, 0, &unknown), Err(libc::EINVAL));
+
+    let names = number(dom0.ask(&mut host, 0, &Request::GetQuota { domid: None, quota: None }));
+    assert_eq!(names, "transactions watches\0");
+    let watches = Request::GetQuota { domid: Some(5), quota: Some("watches") };
+    assert_eq!(number(dom0.ask(&mut host, 0, &watches)), "128\0");
+    dom0.ask(&mut host, 0, &Request::SetQuota { domid: Some(5), quota: "watches", value: 1 }).unwrap();
+    assert_eq!(number(dom0.ask(&mut host, 0, &watches)), "1\0");
+    let mut guest = Client::new(&mut host, 5);
+    let watch = |token| Request::Watch { path: "/local", token, depth: None };
+    assert!(guest.ask(&mut host, 0, &watch(b"1")).is_ok());
+    assert_eq!(guest.ask(&mut host, 0, &watch(b"2")), Err(libc::E2BIG));
+    assert_eq!(guest.ask(&mut host, 0, &watches), Err(libc::EACCES));
+
+    dom0.ask(&mut host, 0, &Request::Release(5)).unwrap();
+    dom0.ask(&mut host, 0, &Request::Introduce { domid: 5, gfn: 1, port: 1 }).unwrap();
+    assert_eq!(number(dom0.ask(&mut host, 0, &watches)), "128\0");
+    let moon = Request::GetQuota { domid: None, quota: Some("moons") };
+    assert_eq!(dom0.ask(&mut host, 0, &moon), Err(libc::ENOENT));
+}
+
+#[test]
 fn what_clients_change_is_told_to_who_asked() {
     let mut host = host();
     let mut dom0 = Client::new(&mut host, 0);

@@ -11,6 +11,22 @@ pub(super) struct Watch {
     pub(super) token: Arc<[u8]>,
     /// How many bytes of a path to leave out when telling this watch: it was made with a relative path.
     pub(super) strip: usize,
+    /// How many levels below its path it looks; None: all of them.
+    pub(super) depth: Option<u32>,
+    /// How many levels its path has: 0 for the root.
+    pub(super) level: u32,
+}
+
+impl Watch {
+    /// Whether `path`, which is its own or below it, is near enough.
+    fn reaches(&self, path: &str) -> bool {
+        self.depth.is_none_or(|depth| level(path) <= self.level.saturating_add(depth))
+    }
+}
+
+/// How many levels a path has: 0 for the root, 2 for `/local/domain`.
+pub(super) fn level(path: &str) -> u32 {
+    path.split('/').filter(|name| !name.is_empty()).count() as u32
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +74,7 @@ impl Watches {
         let root = if path.len() > 1 && path.starts_with('/') { self.on("/") } else { &[] };
         let ends = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
         let above = ends.chain([path.len()]).filter_map(move |end| path.get(..end));
-        root.iter().chain(above.flat_map(|prefix| self.on(prefix)))
+        let all = root.iter().chain(above.flat_map(|prefix| self.on(prefix)));
+        all.filter(|watch| watch.reaches(path))
     }
 }
