@@ -18,10 +18,11 @@ use xenith::model::{DomainInfo, GuestType, State, Uuid};
 use xenith::sim::hypervisor;
 use xenith::sim::machine::{Machine, MachineSize, NewDomain};
 use xenith::sim::release::Release;
-use xenith::wire::hypercall::layout::{getdomaininfo, physinfo};
 use xenith::wire::hypercall::request::{self, DOMCTL_SIZE, SYSCTL_SIZE};
+use xenith::wire::hypercall::tables::{getdomaininfo, physinfo};
 use xenith::wire::hypercall::{
-    DomainRecord, Domctl, DomctlCall, ListCall, PhysInfo, Sysctl, VcpuInfo, errno, number,
+    Arch, Dialect, DomainRecord, Domctl, DomctlCall, Generation, ListCall, PhysInfo, Sysctl, VcpuInfo, errno,
+    number,
 };
 use xenith::wire::port::{Hypercall, Memory};
 
@@ -53,10 +54,20 @@ struct Step {
     result: Result<i64, i32>,
 }
 
+/// The dialect of the release that a recording's first line names: its row must have the interface versions that were seen.
+fn dialect_of(head: &Value) -> Dialect {
+    let numbers: Vec<u32> =
+        head["xen_reported"].as_str().unwrap().split('.').map_while(|part| part.parse().ok()).collect();
+    let release = (numbers[0] as u16, numbers[1] as u16, numbers.get(2).copied().unwrap_or(0));
+    let generation = Generation::at(release).unwrap();
+    let versions = (head["domctl"].as_u64().unwrap(), head["sysctl"].as_u64().unwrap());
+    assert_eq!((u64::from(generation.domctl), u64::from(generation.sysctl)), versions, "{generation}");
+    Dialect { generation, arch: Arch::X86_64 }
+}
+
 struct Recording {
     name: &'static str,
-    domctl: u32,
-    sysctl: u32,
+    dialect: Dialect,
     request_va: u64,
     buffer_va: u64,
     steps: Vec<Step>,
@@ -73,8 +84,7 @@ impl Recording {
         let address = |key: &str| hex_number(head[key].as_str().unwrap());
         Recording {
             name,
-            domctl: head["domctl"].as_u64().unwrap() as u32,
-            sysctl: head["sysctl"].as_u64().unwrap() as u32,
+            dialect: dialect_of(&head),
             request_va: address("request_va"),
             buffer_va: address("buffer_va"),
             steps: lines.map(|line| Step::read(&line)).collect(),
@@ -114,14 +124,14 @@ impl Step {
     }
 
     /// The request as the library understands it; None for operations that it does not have.
-    fn domctl(&self) -> Option<DomctlCall> {
+    fn domctl(&self, dialect: Dialect) -> Option<DomctlCall> {
         let known = self.hypercall == number::DOMCTL && self.request.len() == DOMCTL_SIZE;
-        known.then(|| DomctlCall::decode(self.version?, &self.request).ok())?
+        known.then(|| DomctlCall::decode(dialect, &self.request).ok())?
     }
 
-    fn sysctl(&self) -> Option<Sysctl> {
+    fn sysctl(&self, dialect: Dialect) -> Option<Sysctl> {
         let known = self.hypercall == number::SYSCTL && self.request.len() == SYSCTL_SIZE;
-        known.then(|| Sysctl::decode(self.version?, &self.request).ok())?
+        known.then(|| Sysctl::decode(dialect, &self.request).ok())?
     }
 }
 
@@ -134,7 +144,7 @@ fn hex_number(text: &str) -> u64 {
 }
 
 fn record(recording: &Recording, bytes: &[u8]) -> DomainRecord {
-    DomainRecord::decode(getdomaininfo::TABLE.layout(recording.domctl).unwrap(), bytes).unwrap()
+    DomainRecord::decode(recording.dialect.layout(&getdomaininfo::TABLE).unwrap(), bytes).unwrap()
 }
 
 #[test]
@@ -142,15 +152,14 @@ fn our_requests_are_the_recorded_bytes() {
     for recording in Recording::all() {
         let mut compared = BTreeMap::<String, usize>::new();
         for step in &recording.steps {
-            let version = step.version.unwrap_or_default();
-            let ours = if let Some(call) = step.domctl() {
+            let ours = if let Some(call) = step.domctl(recording.dialect) {
                 assert_eq!(Some(call.domain), step.domain, "step {}", step.number);
                 let mut bytes = [0xee; DOMCTL_SIZE];
-                call.encode(version, &mut bytes);
+                call.encode(recording.dialect, &mut bytes).unwrap();
                 bytes.to_vec()
-            } else if let Some(call) = step.sysctl() {
+            } else if let Some(call) = step.sysctl(recording.dialect) {
                 let mut bytes = [0xee; SYSCTL_SIZE];
-                call.encode(version, &mut bytes);
+                call.encode(recording.dialect, &mut bytes).unwrap();
                 bytes.to_vec()
             } else {
                 continue;
@@ -158,8 +167,8 @@ fn our_requests_are_the_recorded_bytes() {
             assert_eq!(ours, step.request, "Xen {}, step {}, {}", recording.name, step.number, step.op);
             *compared.entry(format!("{} {}", step.hypercall, step.cmd.unwrap())).or_default() += 1;
         }
-        // Domctls 2, 3, 4, 5, 11, 14, 15 and sysctls 3, 4, 6: each of them was there.
-        assert_eq!(compared.len(), 10, "{compared:?}");
+        // Domctls 1 to 5, 9, 11, 14 to 17, 25 and sysctls 1, 3, 4, 6, 8, 9, from 4.1 on 16, 17 and 19: each of them was there.
+        assert_eq!(compared.len(), 21, "{compared:?}");
         assert!(compared.values().sum::<usize>() > 150, "{compared:?}");
     }
 }
@@ -167,7 +176,7 @@ fn our_requests_are_the_recorded_bytes() {
 #[test]
 fn the_arguments_of_requests_are_what_the_recording_program_meant() {
     for recording in Recording::all() {
-        let domctl = |op: &str| recording.step(op).1.domctl().unwrap().op;
+        let domctl = |op: &str| recording.step(op).1.domctl(recording.dialect).unwrap().op;
         assert_eq!(domctl("max_mem"), Domctl::MaxMem { kib: 16 * 1024 });
         assert_eq!(domctl("max_vcpus"), Domctl::MaxVcpus { max: 1 });
         assert_eq!(domctl("max_vcpus.more"), Domctl::MaxVcpus { max: 2 });
@@ -175,10 +184,13 @@ fn the_arguments_of_requests_are_what_the_recording_program_meant() {
         assert_eq!(domctl("unpausedomain"), Domctl::Unpause);
         assert_eq!(domctl("destroydomain"), Domctl::Destroy);
         let list = ListCall { first: 0, max: 16, buffer: recording.buffer_va };
-        assert_eq!(recording.step("getdomaininfolist.two").1.sysctl(), Some(Sysctl::GetDomainInfoList(list)));
+        assert_eq!(
+            recording.step("getdomaininfolist.two").1.sysctl(recording.dialect),
+            Some(Sysctl::GetDomainInfoList(list))
+        );
         let list = ListCall { first: 21, ..list };
         assert_eq!(
-            recording.step("getdomaininfolist.from").1.sysctl(),
+            recording.step("getdomaininfolist.from").1.sysctl(recording.dialect),
             Some(Sysctl::GetDomainInfoList(list))
         );
         assert_eq!(recording.step("physinfo").1.args, [recording.request_va]);
@@ -205,19 +217,21 @@ fn recorded_records_say_what_the_recorded_requests_made_of_each_domain() {
             if step.op.contains("zombie") || step.op.contains("many") {
                 break;
             }
-            follow(&mut domains, step);
-            let payload = request::payload(&step.reply);
+            follow(&mut domains, &recording, step);
+            let payload = request::payload(recording.dialect, &step.reply);
             if let (Some(Domctl::GetDomainInfo), Ok(_), Some(payload)) =
-                (step.domctl().map(|call| call.op), step.result, payload)
+                (step.domctl(recording.dialect).map(|call| call.op), step.result, payload)
             {
                 let record = record(&recording, payload);
-                assert_eq!(Some(record.domain), request::domain(&step.reply));
+                assert_eq!(Some(record.domain), request::domain(recording.dialect, &step.reply));
                 check(&recording, &record, &domains, step);
                 compared += 1;
             }
-            if let (Some(Sysctl::GetDomainInfoList(list)), Ok(_)) = (step.sysctl(), step.result) {
+            if let (Some(Sysctl::GetDomainInfoList(list)), Ok(_)) =
+                (step.sysctl(recording.dialect), step.result)
+            {
                 let count = request::num_domains(&step.reply).unwrap() as usize;
-                let stride = getdomaininfo::TABLE.layout(recording.domctl).unwrap().size();
+                let stride = recording.dialect.layout(&getdomaininfo::TABLE).unwrap().size();
                 let found: Vec<u16> = step
                     .buffer
                     .chunks(stride)
@@ -241,7 +255,7 @@ fn recorded_records_say_what_the_recorded_requests_made_of_each_domain() {
 }
 
 /// Keeps `domains` as the recorded step leaves them.
-fn follow(domains: &mut BTreeMap<u16, Expected>, step: &Step) {
+fn follow(domains: &mut BTreeMap<u16, Expected>, recording: &Recording, step: &Step) {
     if step.result.is_err() {
         return;
     }
@@ -251,11 +265,11 @@ fn follow(domains: &mut BTreeMap<u16, Expected>, step: &Step) {
         (number::DOMCTL, Some(OP_CREATE)) => {
             let uuid = Uuid::from_slice(&step.request[payload + 4..payload + 20]).unwrap();
             let made = Expected { uuid, hvm: half(payload + 20) & 1 != 0, ..Expected::default() };
-            domains.insert(request::domain(&step.reply).unwrap(), made);
+            domains.insert(request::domain(recording.dialect, &step.reply).unwrap(), made);
         }
         (number::DOMCTL, Some(cmd)) => {
             let Some(domain) = step.domain.and_then(|domain| domains.get_mut(&domain)) else { return };
-            match (cmd, step.domctl().map(|call| call.op)) {
+            match (cmd, step.domctl(recording.dialect).map(|call| call.op)) {
                 (OP_SET_HANDLE, _) => {
                     domain.uuid = Uuid::from_slice(&step.request[payload..payload + 16]).unwrap()
                 }
@@ -280,7 +294,7 @@ fn follow(domains: &mut BTreeMap<u16, Expected>, step: &Step) {
 
 fn check(recording: &Recording, record: &DomainRecord, domains: &BTreeMap<u16, Expected>, step: &Step) {
     let at = format!("Xen {}, step {}, domain {}", recording.name, step.number, record.domain);
-    let info = record.info(recording.domctl);
+    let info = record.info(recording.dialect);
     if record.domain == 0 {
         assert_eq!((info.memory_kib, info.max_memory_kib), (Some(512 << 10), None), "{at}");
         assert_eq!((info.vcpus_online, info.vcpus_max), (Some(2), Some(2)), "{at}");
@@ -304,7 +318,11 @@ fn check(recording: &Recording, record: &DomainRecord, domains: &BTreeMap<u16, E
         Some(if marked { expected.max_vcpus } else { expected.max_vcpus.max(1) }),
         "{at}"
     );
-    assert_eq!(record.outstanding_pages, (recording.domctl >= 9).then_some(0), "{at}");
+    assert_eq!(
+        record.outstanding_pages,
+        (recording.dialect.generation.since((4, 3, 0))).then_some(0),
+        "{at}"
+    );
     assert_eq!(info.cpupool, Some(0), "{at}");
     let bits = record.live_bits();
     assert_eq!(bits.shutdown.then_some(u32::from(bits.shutdown_reason)), expected.shutdown, "{at}");
@@ -315,7 +333,7 @@ fn recorded_figures_of_the_host_are_those_of_its_machine() {
     for recording in Recording::all() {
         for op in ["physinfo", "physinfo.end"] {
             let (_, step) = recording.step(op);
-            let layout = physinfo::TABLE.layout(recording.sysctl).unwrap();
+            let layout = recording.dialect.layout(&physinfo::TABLE).unwrap();
             let info = PhysInfo::decode(layout, request::sysctl_payload(&step.reply).unwrap()).unwrap();
             // QEMU with 2 processors and 1024 MiB, of which Domain-0 has 512.
             assert_eq!((info.cpus, info.nodes, info.threads_per_core, info.cores_per_socket), (2, 1, 1, 2));
@@ -328,7 +346,14 @@ fn recorded_figures_of_the_host_are_those_of_its_machine() {
             assert_eq!(info.hw_cap[0] & 0x41, 0x41, "Xen {}: {:x?}", recording.name, info.hw_cap);
         }
         let (_, step) = recording.step("getvcpuinfo");
-        assert!(VcpuInfo::decode(&step.reply).unwrap().online);
+        assert!(
+            VcpuInfo::decode(
+                recording.dialect.layout(VcpuInfo::TABLE).unwrap(),
+                request::payload(recording.dialect, &step.reply).unwrap()
+            )
+            .unwrap()
+            .online
+        );
     }
 }
 
@@ -379,7 +404,7 @@ impl Hypercall for Replay {
         let target = match op {
             number::XEN_VERSION => args[1],
             _ => {
-                let own = Sysctl::decode(self.recording.sysctl, &asked);
+                let own = Sysctl::decode(self.recording.dialect, &asked);
                 let place = memory.slice(args[0], size).unwrap();
                 place.copy_from_slice(&step.reply);
                 match own {
@@ -414,8 +439,8 @@ fn the_near_end_reads_a_recorded_host() {
         assert_eq!(hypervisor.calls(), 4, "detection");
         let version = hypervisor.version().to_string();
         assert!(version == name || name == "4.17-debian" && version.starts_with("4.17."), "{version}");
-        assert_eq!(hypervisor.generation().domctl, replay.recording.domctl);
-        assert_eq!(hypervisor.generation().sysctl, replay.recording.sysctl);
+        assert_eq!(hypervisor.generation().domctl, replay.recording.dialect.generation.domctl);
+        assert_eq!(hypervisor.generation().sysctl, replay.recording.dialect.generation.sysctl);
         replay.go_to(0);
         let capabilities = hypervisor.capabilities().unwrap();
         assert!(
@@ -448,9 +473,10 @@ fn the_near_end_asks_and_understands_each_recorded_call_on_a_domain() {
     for name in RECORDINGS {
         let (replay, hypervisor) = Replay::hypervisor(name);
         let mut asked = 0;
-        for (index, step) in replay.recording.steps.iter().enumerate() {
-            let Some(DomctlCall { domain, op }) = step.domctl() else { continue };
-            if step.version != Some(replay.recording.domctl) {
+        let recording = &replay.recording;
+        for (index, step) in recording.steps.iter().enumerate() {
+            let Some(DomctlCall { domain, op }) = step.domctl(recording.dialect) else { continue };
+            if step.version != Some(recording.dialect.generation.domctl) {
                 continue;
             }
             replay.go_to(index);
@@ -458,7 +484,8 @@ fn the_near_end_asks_and_understands_each_recorded_call_on_a_domain() {
             let deadline = Deadline::after(Duration::from_secs(5));
             let answer = match op {
                 Domctl::GetDomainInfo => hypervisor.domain_info(domid).map(|info| {
-                    let there = step.result.is_ok() && request::domain(&step.reply) == Some(domain);
+                    let there = step.result.is_ok()
+                        && request::domain(recording.dialect, &step.reply) == Some(domain);
                     assert_eq!(info.is_some(), there, "step {}", step.number);
                 }),
                 Domctl::Pause => hypervisor.pause(domid),
@@ -466,7 +493,7 @@ fn the_near_end_asks_and_understands_each_recorded_call_on_a_domain() {
                 Domctl::Destroy => hypervisor.destroy(domid, deadline),
                 Domctl::MaxMem { kib } => hypervisor.set_max_memory(domid, kib),
                 Domctl::MaxVcpus { max } => hypervisor.set_max_vcpus(domid, max),
-                Domctl::GetVcpuInfo { .. } => continue,
+                _ => continue,
             };
             asked += 1;
             let at = format!("Xen {name}, step {}, {}", step.number, step.op);
@@ -496,7 +523,8 @@ fn the_uuids_of_the_recording_are_read_in_the_order_of_their_digits() {
     for recording in Recording::all() {
         let created = recording.steps.iter().position(|step| step.op == "createdomain").unwrap();
         let after = &recording.steps[created + 1];
-        let info = record(&recording, request::payload(&after.reply).unwrap()).info(recording.domctl);
+        let info = record(&recording, request::payload(recording.dialect, &after.reply).unwrap())
+            .info(recording.dialect);
         assert_eq!(info.uuid.to_string(), FIRST_UUID);
     }
 }
@@ -517,7 +545,11 @@ fn the_simulated_hypervisor_answers_as_the_real_one_did() {
             }
             mirror(&mut machine, &recording, step);
             let size = step.request.len();
-            let known = step.domctl().is_some() || step.sysctl().is_some();
+            let known = step.domctl(recording.dialect).is_some_and(|call| is_simulated(&call.op))
+                || matches!(
+                    step.sysctl(recording.dialect),
+                    Some(Sysctl::PhysInfo | Sysctl::SchedId | Sysctl::GetDomainInfoList(_))
+                );
             // Another interface version is refused before anything else is looked at, whatever it asks.
             let probe =
                 step.op.starts_with("probe.") && matches!(step.hypercall, number::DOMCTL | number::SYSCTL);
@@ -545,7 +577,10 @@ fn the_simulated_hypervisor_answers_as_the_real_one_did() {
             }
             // A vcpu that a domain may have and that was not made yet: 4.12 and later say ESRCH, the machine makes both at once.
             if step.result == Err(errno::ESRCH)
-                && matches!(step.domctl().map(|call| call.op), Some(Domctl::GetVcpuInfo { .. }))
+                && matches!(
+                    step.domctl(recording.dialect).map(|call| call.op),
+                    Some(Domctl::GetVcpuInfo { .. })
+                )
             {
                 continue;
             }
@@ -554,15 +589,15 @@ fn the_simulated_hypervisor_answers_as_the_real_one_did() {
             if answer.is_err() {
                 continue;
             }
-            if let Some(DomctlCall { op: Domctl::GetDomainInfo, .. }) = step.domctl() {
-                let theirs = record(&recording, request::payload(&step.reply).unwrap());
-                let ours = record(&recording, request::payload(&bytes[..size]).unwrap());
+            if let Some(DomctlCall { op: Domctl::GetDomainInfo, .. }) = step.domctl(recording.dialect) {
+                let theirs = record(&recording, request::payload(recording.dialect, &step.reply).unwrap());
+                let ours = record(&recording, request::payload(recording.dialect, &bytes[..size]).unwrap());
                 compare(&ours, &theirs, &at);
             }
-            if let Some(Sysctl::GetDomainInfoList(_)) = step.sysctl() {
+            if let Some(Sysctl::GetDomainInfoList(_)) = step.sysctl(recording.dialect) {
                 let count = request::num_domains(&step.reply).unwrap();
                 assert_eq!(request::num_domains(&bytes), Some(count), "{at}");
-                let stride = getdomaininfo::TABLE.layout(recording.domctl).unwrap().size();
+                let stride = recording.dialect.layout(&getdomaininfo::TABLE).unwrap().size();
                 for index in 0..count as usize {
                     let theirs = record(&recording, &step.buffer[index * stride..]);
                     compare(&record(&recording, &bytes[0x1000 + index * stride..]), &theirs, &at);
@@ -571,6 +606,18 @@ fn the_simulated_hypervisor_answers_as_the_real_one_did() {
         }
         assert!(compared > 130, "Xen {name}: {compared}");
     }
+}
+
+/// The operations on a domain that the simulated hypervisor has.
+fn is_simulated(op: &Domctl) -> bool {
+    !matches!(
+        op,
+        Domctl::Create(_)
+            | Domctl::SetVcpuAffinity(_)
+            | Domctl::GetVcpuAffinity(_)
+            | Domctl::Scheduler(_)
+            | Domctl::GetDomainState
+    )
 }
 
 /// Does to the machine what a recorded call did that the road has no bytes for.
@@ -582,14 +629,17 @@ fn mirror(machine: &mut Machine, recording: &Recording, step: &Step) {
     match (step.hypercall, step.cmd) {
         (number::DOMCTL, Some(OP_CREATE)) => {
             let mut made = BTreeMap::new();
-            follow(&mut made, step);
+            follow(&mut made, recording, step);
             let (domain, expected) = made.pop_first().unwrap();
-            let hvm =
-                if recording.domctl >= 0xf && half(16 + 56) == 1 { GuestType::Pvh } else { GuestType::Hvm };
+            let hvm = if recording.dialect.generation.since((4, 10, 1)) && half(16 + 56) == 1 {
+                GuestType::Pvh
+            } else {
+                GuestType::Hvm
+            };
             let new = NewDomain {
                 domid: Some(domain.into()),
                 // createdomain says how many vcpus there may be from 4.12 on; at offset 28 in 4.17.
-                max_vcpus: (recording.domctl >= 0x11).then(|| half(16 + 28)),
+                max_vcpus: (recording.dialect.generation.since((4, 12, 0))).then(|| half(16 + 28)),
                 ..NewDomain::new(expected.uuid, if expected.hvm { hvm } else { GuestType::Pv })
             };
             assert_eq!(machine.create(&new), Ok(domain.into()));

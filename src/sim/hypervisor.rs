@@ -5,15 +5,16 @@
 
 use super::machine::{Domain, Machine};
 use super::release::Release;
-use crate::model::{DomId, GuestType, identity::FIRST_RESERVED_DOMID};
+use crate::model::{DomId, GuestType, Uuid, identity::FIRST_RESERVED_DOMID};
 use crate::wire::hypercall::domain::{EMULATES_LAPIC_ONLY, NO_VCPUS, flag};
 use crate::wire::hypercall::errno::{EACCES, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, ESRCH};
-use crate::wire::hypercall::layout::{Layout, getdomaininfo, physinfo};
+use crate::wire::hypercall::layout::Layout;
 use crate::wire::hypercall::physinfo::CAP_HVM;
 use crate::wire::hypercall::request::{self, DOMCTL_SIZE, SYSCTL_SIZE};
+use crate::wire::hypercall::tables::{getdomaininfo, physinfo};
 use crate::wire::hypercall::{
-    DomainRecord, Domctl, DomctlCall, Generation, ListCall, PhysInfo, Refusal, Sysctl, VcpuInfo, VersionOp,
-    number,
+    Arch, Dialect, DomainRecord, Domctl, DomctlCall, Generation, ListCall, PhysInfo, Refusal, Sysctl,
+    VcpuInfo, VersionOp, number,
 };
 use crate::wire::port::Memory;
 
@@ -24,20 +25,21 @@ pub fn call(machine: &mut Machine, op: u64, args: [u64; 5], memory: &mut Memory<
     match op {
         number::XEN_VERSION => version(machine.release(), first, second, memory),
         number::DOMCTL => {
-            let generation = generation(machine.release())?;
-            domctl(machine, generation, first, memory)
+            let dialect = dialect(machine.release())?;
+            domctl(machine, dialect, first, memory)
         }
         number::SYSCTL => {
-            let generation = generation(machine.release())?;
-            sysctl(machine, generation, first, memory)
+            let dialect = dialect(machine.release())?;
+            sysctl(machine, dialect, first, memory)
         }
         _ => Err(ENOSYS),
     }
 }
 
 /// The tables' row of a release; one without has no control interface that anybody could speak.
-fn generation(release: Release) -> Result<&'static Generation, i32> {
-    Generation::at((release.major, release.minor, release.point())).ok_or(ENOSYS)
+fn dialect(release: Release) -> Result<Dialect, i32> {
+    let generation = Generation::at((release.major, release.minor, release.point())).ok_or(ENOSYS)?;
+    Ok(Dialect { generation, arch: Arch::HERE })
 }
 
 fn version(release: Release, cmd: u64, buffer: u64, memory: &mut Memory<'_>) -> Result<i64, i32> {
@@ -62,19 +64,19 @@ fn version(release: Release, cmd: u64, buffer: u64, memory: &mut Memory<'_>) -> 
 
 fn domctl(
     machine: &mut Machine,
-    generation: &Generation,
+    dialect: Dialect,
     address: u64,
     memory: &mut Memory<'_>,
 ) -> Result<i64, i32> {
     let bytes = memory.slice(address, DOMCTL_SIZE).ok_or(EFAULT)?;
     let release = machine.release();
-    let DomctlCall { domain, op } =
-        DomctlCall::decode(generation.domctl, bytes).map_err(|refusal| match refusal {
-            Refusal::Short => EFAULT,
-            Refusal::Version(_) => EACCES,
-            Refusal::Unknown(_) if release.at_least(4, 13) && !release.at_least(4, 15) => EOPNOTSUPP,
-            Refusal::Unknown(_) => ENOSYS,
-        })?;
+    let DomctlCall { domain, op } = DomctlCall::decode(dialect, bytes).map_err(|refusal| match refusal {
+        Refusal::Short => EFAULT,
+        Refusal::Version(_) => EACCES,
+        Refusal::Unknown(_) if release.at_least(4, 13) && !release.at_least(4, 15) => EOPNOTSUPP,
+        Refusal::Unknown(_) => ENOSYS,
+        Refusal::Invalid => EINVAL,
+    })?;
     let domid = DomId::from(domain);
     match op {
         Domctl::Destroy => machine.destroy(domid)?,
@@ -85,15 +87,26 @@ fn domctl(
         Domctl::MaxVcpus { max } => machine.set_max_vcpus(domid, max)?,
         Domctl::GetDomainInfo => {
             let found = find(machine, domid)?;
-            let layout = getdomaininfo::TABLE.layout(generation.domctl).ok_or(ENOSYS)?;
+            let layout = dialect.layout(&getdomaininfo::TABLE).ok_or(ENOSYS)?;
             let record = record(machine, found);
-            request::set_domain(bytes, record.domain);
-            request::payload_mut(bytes).and_then(|payload| record.encode(layout, payload)).ok_or(EFAULT)?;
+            request::set_domain(dialect, bytes, record.domain);
+            request::payload_mut(dialect, bytes)
+                .and_then(|payload| record.encode(layout, payload))
+                .ok_or(EFAULT)?;
         }
         Domctl::GetVcpuInfo { vcpu } => {
             let info = vcpu_info(machine, machine.get(domid).ok_or(ESRCH)?, vcpu)?;
-            info.encode(bytes);
+            let layout = dialect.layout(VcpuInfo::TABLE).ok_or(ENOSYS)?;
+            request::payload_mut(dialect, bytes)
+                .and_then(|payload| info.encode(layout, payload))
+                .ok_or(EFAULT)?;
         }
+        Domctl::SetHandle { handle } => machine.set_handle(domid, Uuid::from_bytes(handle))?,
+        Domctl::Create(_)
+        | Domctl::SetVcpuAffinity(_)
+        | Domctl::GetVcpuAffinity(_)
+        | Domctl::Scheduler(_)
+        | Domctl::GetDomainState => return Err(ENOSYS),
     }
     Ok(0)
 }
@@ -121,33 +134,31 @@ fn vcpu_info(machine: &Machine, domain: &Domain, vcpu: u32) -> Result<VcpuInfo, 
         running: online && bits.running,
         cpu_time_ns: machine.cpu_time_ns(domain) / u64::from(domain.max_vcpus),
         cpu: vcpu % machine.physinfo().cpus.max(1),
+        cpumap: None,
     })
 }
 
-fn sysctl(
-    machine: &Machine,
-    generation: &Generation,
-    address: u64,
-    memory: &mut Memory<'_>,
-) -> Result<i64, i32> {
+fn sysctl(machine: &Machine, dialect: Dialect, address: u64, memory: &mut Memory<'_>) -> Result<i64, i32> {
     let bytes = memory.slice(address, SYSCTL_SIZE).ok_or(EFAULT)?;
-    let call = Sysctl::decode(generation.sysctl, bytes).map_err(|refusal| match refusal {
+    let call = Sysctl::decode(dialect, bytes).map_err(|refusal| match refusal {
         Refusal::Short => EFAULT,
         Refusal::Version(_) => EACCES,
         Refusal::Unknown(_) => ENOSYS,
+        Refusal::Invalid => EINVAL,
     })?;
     match call {
         Sysctl::SchedId => request::set_sched_id(bytes, scheduler(machine.release())),
         Sysctl::PhysInfo => {
-            let layout = physinfo::TABLE.layout(generation.sysctl).ok_or(ENOSYS)?;
+            let layout = dialect.layout(&physinfo::TABLE).ok_or(ENOSYS)?;
             let payload = request::sysctl_payload_mut(bytes).ok_or(EFAULT)?;
-            physical(machine, generation.sysctl).encode(layout, payload).ok_or(EFAULT)?;
+            physical(machine, dialect).encode(layout, payload).ok_or(EFAULT)?;
         }
         Sysctl::GetDomainInfoList(list) => {
-            let layout = getdomaininfo::TABLE.layout(generation.domctl).ok_or(ENOSYS)?;
+            let layout = dialect.layout(&getdomaininfo::TABLE).ok_or(ENOSYS)?;
             let count = write_list(machine, layout, list, memory)?;
             request::set_num_domains(memory.slice(address, SYSCTL_SIZE).ok_or(EFAULT)?, count);
         }
+        _ => return Err(ENOSYS),
     }
     Ok(0)
 }
@@ -240,7 +251,7 @@ fn flags(machine: &Machine, domain: &Domain) -> u32 {
     .fold(kind | reason, |flags, (_, bit)| flags | bit)
 }
 
-fn physical(machine: &Machine, sysctl: u32) -> PhysInfo {
+fn physical(machine: &Machine, dialect: Dialect) -> PhysInfo {
     let host = machine.physinfo();
     PhysInfo {
         threads_per_core: host.threads_per_core,
@@ -251,11 +262,12 @@ fn physical(machine: &Machine, sysctl: u32) -> PhysInfo {
         cpu_khz: host.cpu_khz,
         total_pages: host.total_pages,
         free_pages: host.free_pages,
-        scrub_pages: host.scrub_pages,
+        scrub_pages: Some(host.scrub_pages),
         outstanding_pages: Some(0),
         // The words stand where this release's interface has them.
-        hw_cap: host.cpuid.arrange(sysctl),
+        hw_cap: host.cpuid.arrange(dialect.generation.from),
         capabilities: Some(if host.hvm { CAP_HVM } else { 0 }),
+        ..PhysInfo::default()
     }
 }
 
@@ -267,9 +279,7 @@ fn scheduler(release: Release) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Uuid;
     use crate::sim::machine::{MachineSize, NewDomain};
-    use crate::wire::hypercall::GENERATIONS;
     use proptest::prelude::*;
 
     const BASE: u64 = 0x1000_0000;
@@ -289,22 +299,26 @@ mod tests {
 
     fn ask(machine: &mut Machine, call: DomctlCall) -> Result<[u8; DOMCTL_SIZE], i32> {
         let mut bytes = [0; DOMCTL_SIZE];
-        call.encode(generation(machine.release()).unwrap().domctl, &mut bytes);
+        call.encode(dialect(machine.release()).unwrap(), &mut bytes).unwrap();
         super::call(machine, number::DOMCTL, [BASE, 0, 0, 0, 0], &mut Memory::new(BASE, &mut bytes))?;
         Ok(bytes)
     }
 
     fn record_of(machine: &mut Machine, domid: DomId) -> Result<DomainRecord, i32> {
-        let layout = getdomaininfo::TABLE.layout(generation(machine.release()).unwrap().domctl).unwrap();
+        let layout = dialect(machine.release()).unwrap().layout(&getdomaininfo::TABLE).unwrap();
         let bytes = ask(machine, DomctlCall { domain: domid as u16, op: Domctl::GetDomainInfo })?;
-        assert_eq!(request::domain(&bytes), Some(DomainRecord::decode(layout, &bytes[16..]).unwrap().domain));
+        let dialect = dialect(machine.release()).unwrap();
+        assert_eq!(
+            request::domain(dialect, &bytes),
+            Some(DomainRecord::decode(layout, &bytes[16..]).unwrap().domain)
+        );
         Ok(DomainRecord::decode(layout, &bytes[16..]).unwrap())
     }
 
     #[test]
-    fn every_generation_has_a_release_that_is_simulated() {
-        for row in GENERATIONS {
-            assert!(RELEASES.iter().any(|release| generation(*release) == Ok(row)), "{row}");
+    fn every_release_that_is_simulated_has_a_generation() {
+        for release in RELEASES {
+            assert!(dialect(release).is_ok(), "{release}");
         }
     }
 
@@ -312,15 +326,16 @@ mod tests {
     fn another_interface_version_is_eacces_before_anything_else() {
         for release in RELEASES {
             let mut machine = machine(release);
-            let row = generation(release).unwrap();
+            let row = dialect(release).unwrap();
             for version in 0..0x40 {
                 let mut bytes = [0; DOMCTL_SIZE];
-                DomctlCall { domain: 99, op: Domctl::Pause }.encode(version, &mut bytes);
+                DomctlCall { domain: 99, op: Domctl::Pause }.encode(row, &mut bytes).unwrap();
+                request::set_version(&mut bytes, version);
                 let mut memory = Memory::new(BASE, &mut bytes);
                 let answer = call(&mut machine, number::DOMCTL, [BASE, 0, 0, 0, 0], &mut memory);
                 assert_eq!(
                     answer,
-                    Err(if version == row.domctl { ESRCH } else { EACCES }),
+                    Err(if version == row.generation.domctl { ESRCH } else { EACCES }),
                     "{release} {version}"
                 );
             }
@@ -343,7 +358,7 @@ mod tests {
         }
         let list = ListCall { first: 0, max: 4, buffer: BASE + 200 };
         let (request, _) = bytes.split_first_chunk_mut().unwrap();
-        Sysctl::GetDomainInfoList(list).encode(0xa, request);
+        Sysctl::GetDomainInfoList(list).encode(dialect(Release::XEN_4_4).unwrap(), request).unwrap();
         let mut memory = Memory::new(BASE, &mut bytes);
         assert_eq!(call(&mut machine, number::SYSCTL, [BASE, 0, 0, 0, 0], &mut memory), Err(EFAULT));
         assert_eq!(call(&mut machine, 99, [0; 5], &mut memory), Err(ENOSYS));
@@ -378,8 +393,8 @@ mod tests {
             machine.shutdown(domid, 3).unwrap();
             let down = record_of(&mut machine, domid).unwrap();
             assert_eq!(down.flags, flags & 0xffff | 0x3_0004, "{release}");
-            let row = generation(release).unwrap();
-            assert_eq!(down.guest_type(row.domctl), Some(guest_type), "{release}");
+            let row = dialect(release).unwrap();
+            assert_eq!(down.guest_type(row), Some(guest_type), "{release}");
         }
     }
 
@@ -420,10 +435,10 @@ mod tests {
             for release in RELEASES {
                 let mut machine = machine(release);
                 guest(&mut machine, GuestType::Hvm);
-                let row = generation(release).unwrap();
+                let row = dialect(release).unwrap();
                 let _ = call(&mut machine, op, args, &mut Memory::new(BASE, &mut bytes));
                 // With a header that is let in.
-                for (op, version) in [(number::DOMCTL, row.domctl), (number::SYSCTL, row.sysctl)] {
+                for (op, version) in [(number::DOMCTL, row.generation.domctl), (number::SYSCTL, row.generation.sysctl)] {
                     if let Some(header) = bytes.get_mut(..12) {
                         header[..4].copy_from_slice(&[cmd, 0, 0, 0]);
                         header[4..8].copy_from_slice(&version.to_le_bytes());

@@ -9,9 +9,9 @@ use super::errors::{garbled, refused};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::{Level, Log};
 use crate::model::XenVersion;
-use crate::wire::hypercall::generation::{known, release};
+use crate::wire::hypercall::generation::release;
 use crate::wire::hypercall::{
-    Domctl, DomctlCall, GENERATIONS, Generation, Sysctl, VersionOp,
+    Dialect, Domctl, DomctlCall, GENERATIONS, Generation, Known, Sysctl, VersionOp,
     errno::{EACCES, ENOSYS, EPERM},
 };
 
@@ -26,10 +26,10 @@ pub(super) fn detect(door: &Door, log: &Log) -> Result<(XenVersion, &'static Gen
         return Err(garbled("its version"));
     }
 
-    let row = Generation::nearest(&version).ok_or_else(|| {
+    let row = Known(GENERATIONS).nearest(release(&version)).ok_or_else(|| {
         unsupported(format!(
             "Xen {version} is too old for this version of xenith, which knows Xen {}",
-            known()
+            Known(GENERATIONS)
         ))
     })?;
     probe(door, row).map_err(|probed| probed.explain(&version, row))?;
@@ -54,14 +54,15 @@ struct Probed {
 }
 
 /// Asks both interfaces of `row` something harmless: the scheduler's number, and Domain-0's first vcpu.
-fn probe(door: &Door, row: &Generation) -> Result<(), Probed> {
+fn probe(door: &Door, row: &'static Generation) -> Result<(), Probed> {
+    let dialect = Dialect::here(row);
     let vcpu = DomctlCall { domain: 0, op: Domctl::GetVcpuInfo { vcpu: 0 } };
-    door.sysctl(row.sysctl, Sysctl::SchedId, |_| ()).map_err(|errno| Probed {
+    door.sysctl(dialect, Sysctl::SchedId, |_| ()).map_err(|errno| Probed {
         interface: "sysctl",
         version: row.sysctl,
         errno,
     })?;
-    door.domctl(row.domctl, vcpu, |_| ()).map_err(|errno| Probed {
+    door.domctl(dialect, vcpu, |_| ()).map_err(|errno| Probed {
         interface: "domctl",
         version: row.domctl,
         errno,
@@ -71,7 +72,7 @@ fn probe(door: &Door, row: &Generation) -> Result<(), Probed> {
 impl Probed {
     fn explain(self, version: &XenVersion, row: &Generation) -> Error {
         let Probed { interface, version: asked, errno } = self;
-        let newest = GENERATIONS.last().is_some_and(|newest| newest.before <= release(version));
+        let newest = Known(GENERATIONS).is_past(release(version));
         let message = match errno {
             // Newer Xens look at the version first, older ones at the caller's rights first: EPERM is always about rights.
             EPERM => return refused(format_args!("asking Xen {version}"), errno),
@@ -82,12 +83,12 @@ impl Probed {
             EACCES if newest => format!(
                 "Xen {version} is newer than this version of xenith, which knows Xen {} and {interface} version {asked:#x} \
                  at most; a newer xenith is needed",
-                known()
+                Known(GENERATIONS)
             ),
             EACCES => format!(
                 "Xen {version} speaks an interface that this version of xenith does not know ({interface} is not version \
                  {asked:#x}); it knows Xen {}",
-                known()
+                Known(GENERATIONS)
             ),
             ENOSYS => format!("Xen {version} was built without {interface}"),
             _ => {

@@ -10,7 +10,7 @@ use super::arena::{Buffer, Pages, Pool};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::wire::hypercall::request::{DOMCTL_SIZE, SYSCTL_SIZE};
-use crate::wire::hypercall::{DomctlCall, ListCall, Sysctl, VersionOp, errno, number, request};
+use crate::wire::hypercall::{Dialect, DomctlCall, ListCall, Sysctl, VersionOp, errno, number, request};
 use crate::wire::port::Hypercall;
 
 /// Where a list's records begin in its buffer: behind the request, aligned for their widest field.
@@ -52,19 +52,18 @@ impl Door {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// A domctl; `read` sees the request's bytes after a call that succeeded.
+    /// A domctl; `read` sees the request's bytes after a call that succeeded. What the dialect cannot say is ENOSYS, and no call.
     pub(super) fn domctl<R>(
         &self,
-        version: u32,
+        dialect: Dialect,
         call: DomctlCall,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, i32> {
         self.small.with(|buffer| {
-            self.call(number::DOMCTL, buffer, |address, bytes| {
-                if let Some((request, _)) = bytes.split_first_chunk_mut::<DOMCTL_SIZE>() {
-                    call.encode(version, request);
-                }
-                [address, 0, 0, 0, 0]
+            self.call(dialect.generation.domctl_number(), buffer, |address, bytes| {
+                let (request, _) = bytes.split_first_chunk_mut::<DOMCTL_SIZE>()?;
+                call.encode(dialect, request)?;
+                Some([address, 0, 0, 0, 0])
             })?;
             Ok(read(buffer.bytes()))
         })?
@@ -73,12 +72,12 @@ impl Door {
     /// A sysctl without a list; as [`Door::domctl`].
     pub(super) fn sysctl<R>(
         &self,
-        version: u32,
+        dialect: Dialect,
         call: Sysctl,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, i32> {
         self.small.with(|buffer| {
-            self.sysctl_in(buffer, version, |_| call)?;
+            self.sysctl_in(buffer, dialect, |_| call)?;
             Ok(read(buffer.bytes()))
         })?
     }
@@ -87,14 +86,14 @@ impl Door {
     /// unchecked, and the bytes.
     pub(super) fn list<R>(
         &self,
-        version: u32,
+        dialect: Dialect,
         first: u16,
         room: usize,
         read: impl FnOnce(usize, &[u8]) -> R,
     ) -> Result<R, i32> {
         let max = u32::try_from(room).map_err(|_| errno::EINVAL)?;
         self.lists.get().ok_or(errno::ENOMEM)?.with(|buffer| {
-            self.sysctl_in(buffer, version, |address| {
+            self.sysctl_in(buffer, dialect, |address| {
                 Sysctl::GetDomainInfoList(ListCall { first, max, buffer: address + RECORDS_AT as u64 })
             })?;
             let bytes = buffer.bytes();
@@ -107,7 +106,7 @@ impl Door {
     /// `xen_version`'s number: major << 16 | minor.
     pub(super) fn version(&self) -> Result<i64, i32> {
         self.small.with(|buffer| {
-            self.call(number::XEN_VERSION, buffer, |_, _| [VersionOp::Version as u64, 0, 0, 0, 0])
+            self.call(number::XEN_VERSION, buffer, |_, _| Some([VersionOp::Version as u64, 0, 0, 0, 0]))
         })?
     }
 
@@ -116,7 +115,7 @@ impl Door {
         self.small.with(|buffer| {
             self.call(number::XEN_VERSION, buffer, |address, bytes| {
                 bytes.iter_mut().take(op.buffer_size()).for_each(|byte| *byte = 0);
-                [op as u64, address, 0, 0, 0]
+                Some([op as u64, address, 0, 0, 0])
             })?;
             let text = buffer.bytes().get(..op.buffer_size()).unwrap_or_default();
             let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -125,26 +124,30 @@ impl Door {
         })?
     }
 
-    fn sysctl_in(&self, buffer: &mut Buffer, version: u32, call: impl Fn(u64) -> Sysctl) -> Result<i64, i32> {
-        self.call(number::SYSCTL, buffer, |address, bytes| {
-            if let Some((request, _)) = bytes.split_first_chunk_mut::<SYSCTL_SIZE>() {
-                call(address).encode(version, request);
-            }
-            [address, 0, 0, 0, 0]
+    fn sysctl_in(
+        &self,
+        buffer: &mut Buffer,
+        dialect: Dialect,
+        call: impl Fn(u64) -> Sysctl,
+    ) -> Result<i64, i32> {
+        self.call(dialect.generation.sysctl_number(), buffer, |address, bytes| {
+            let (request, _) = bytes.split_first_chunk_mut::<SYSCTL_SIZE>()?;
+            call(address).encode(dialect, request)?;
+            Some([address, 0, 0, 0, 0])
         })
     }
 
-    /// Lets `fill` write the request and name the arguments, and calls. What is asked again after EFAULT is written anew; that is safe for
+    /// Lets `fill` write the request and name the arguments, and calls; where it has nothing to say, that is ENOSYS. What is asked again after EFAULT is written anew; that is safe for
     /// every operation here, because a request that Xen could not read did nothing, and only reads are answered in memory.
     fn call(
         &self,
         op: u64,
         buffer: &mut Buffer,
-        fill: impl Fn(u64, &mut [u8]) -> [u64; 5],
+        fill: impl Fn(u64, &mut [u8]) -> Option<[u64; 5]>,
     ) -> Result<i64, i32> {
         let mut retries = 0;
         loop {
-            let args = fill(buffer.address(), buffer.bytes());
+            let args = fill(buffer.address(), buffer.bytes()).ok_or(errno::ENOSYS)?;
             self.calls.fetch_add(1, Ordering::Relaxed);
             match self.port.call(op, args, &mut buffer.memory()) {
                 Err(errno::EFAULT) if retries < EFAULT_RETRIES => {

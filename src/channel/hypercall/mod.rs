@@ -21,9 +21,10 @@ use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::model::identity::FIRST_RESERVED_DOMID;
 use crate::model::{DomId, DomainInfo, XenVersion};
-use crate::wire::hypercall::layout::{Layout, getdomaininfo, physinfo};
+use crate::wire::hypercall::layout::{Layout, Table};
+use crate::wire::hypercall::tables::{getdomaininfo, physinfo};
 use crate::wire::hypercall::{
-    DomainRecord, Domctl, DomctlCall, Generation, PhysInfo, Sysctl, VersionOp, errno, request,
+    Dialect, DomainRecord, Domctl, DomctlCall, Generation, PhysInfo, Sysctl, VersionOp, errno, request,
 };
 use crate::wire::port::Hypercall;
 
@@ -41,7 +42,7 @@ const LIST_ROOM: usize = 1025;
 pub struct Hypervisor {
     door: Door,
     version: XenVersion,
-    generation: &'static Generation,
+    dialect: Dialect,
     record: Layout,
     physinfo: Layout,
 }
@@ -65,16 +66,17 @@ impl Hypervisor {
     fn with_pages(port: Arc<dyn Hypercall>, pages: Pages, log: &Log) -> Result<Self> {
         let door = Door::new(port, pages, log)?;
         let (version, generation) = detect::detect(&door, log)?;
-        let layout = |table: &'static crate::wire::hypercall::layout::Table, version| {
-            table.layout(version).ok_or_else(|| {
-                Error::new(Status::Internal, format!("no layout of {} for version {version:#x}", table.name))
+        let dialect = Dialect::here(generation);
+        let layout = |table: &'static Table| {
+            dialect.layout(table).ok_or_else(|| {
+                Error::new(Status::Internal, format!("no layout of {} for Xen {generation}", table.name))
                     .on(Road::Hypercall)
             })
         };
-        let record = layout(&getdomaininfo::TABLE, generation.domctl)?;
-        let physinfo = layout(&physinfo::TABLE, generation.sysctl)?;
+        let record = layout(&getdomaininfo::TABLE)?;
+        let physinfo = layout(&physinfo::TABLE)?;
         door.reserve_list(LIST_ROOM * record.size())?;
-        Ok(Hypervisor { door, version, generation, record, physinfo })
+        Ok(Hypervisor { door, version, dialect, record, physinfo })
     }
 
     /// The release that runs.
@@ -84,7 +86,7 @@ impl Hypervisor {
 
     /// The interface that it speaks.
     pub fn generation(&self) -> &'static Generation {
-        self.generation
+        self.dialect.generation
     }
 
     /// Hypercalls issued so far, those of the detection included.
@@ -102,15 +104,14 @@ impl Hypervisor {
     /// The record of one domain; None when there is none of that number. One hypercall.
     pub fn domain_info(&self, domid: DomId) -> Result<Option<DomainInfo>> {
         let domain = ordinary(domid)?;
-        let found = self.door.domctl(
-            self.generation.domctl,
-            DomctlCall { domain, op: Domctl::GetDomainInfo },
-            |bytes| DomainRecord::decode(self.record, request::payload(bytes)?),
-        );
+        let found =
+            self.door.domctl(self.dialect, DomctlCall { domain, op: Domctl::GetDomainInfo }, |bytes| {
+                DomainRecord::decode(self.record, request::payload(self.dialect, bytes)?)
+            });
         match found {
             // Before 4.18 the answer is the next domain at or above the one asked for.
             Ok(Some(record)) if record.domain != domain => Ok(None),
-            Ok(Some(record)) => Ok(Some(record.info(self.generation.domctl))),
+            Ok(Some(record)) => Ok(Some(record.info(self.dialect))),
             Ok(None) => Err(errors::garbled("a domain's record")),
             Err(errno::ESRCH) => Ok(None),
             Err(errno) => Err(errors::refused(format_args!("reading the record of domain {domid}"), errno)),
@@ -124,7 +125,7 @@ impl Hypervisor {
         loop {
             let count = self
                 .door
-                .list(self.generation.sysctl, first, LIST_ROOM, |count, records| {
+                .list(self.dialect, first, LIST_ROOM, |count, records| {
                     self.take_records(count, records, first, &mut rows)
                 })
                 .map_err(|errno| errors::refused("listing the domains", errno))??;
@@ -157,7 +158,7 @@ impl Hypervisor {
                 .filter(|record| record.domain >= first)
                 .ok_or_else(|| errors::garbled("the list of domains"))?;
             first = record.domain.saturating_add(1);
-            rows.push(record.info(self.generation.domctl));
+            rows.push(record.info(self.dialect));
         }
         Ok(count)
     }
@@ -165,7 +166,7 @@ impl Hypervisor {
     /// Processors and memory. One hypercall.
     pub fn physinfo(&self) -> Result<PhysInfo> {
         self.door
-            .sysctl(self.generation.sysctl, Sysctl::PhysInfo, |bytes| {
+            .sysctl(self.dialect, Sysctl::PhysInfo, |bytes| {
                 PhysInfo::decode(self.physinfo, request::sysctl_payload(bytes)?)
             })
             .map_err(|errno| errors::refused("reading the host's figures", errno))?
@@ -187,7 +188,7 @@ impl Hypervisor {
     pub fn destroy(&self, domid: DomId, deadline: Deadline) -> Result<()> {
         let call = DomctlCall { domain: ordinary(domid)?, op: Domctl::Destroy };
         loop {
-            match self.door.domctl(self.generation.domctl, call, |_| ()) {
+            match self.door.domctl(self.dialect, call, |_| ()) {
                 Ok(()) => return Ok(()),
                 Err(errno::EAGAIN) if deadline.is_over() => {
                     let message = format!(
@@ -216,7 +217,7 @@ impl Hypervisor {
     fn act(&self, domid: DomId, op: Domctl, doing: &str) -> Result<()> {
         let call = DomctlCall { domain: ordinary(domid)?, op };
         self.door
-            .domctl(self.generation.domctl, call, |_| ())
+            .domctl(self.dialect, call, |_| ())
             .map_err(|errno| errors::refused(format_args!("{doing} domain {domid}"), errno))
     }
 }

@@ -9,10 +9,10 @@ use super::{LocalDriver, unserved};
 use crate::error::{Error, Result, Road, Status};
 use crate::format::capabilities::{Capabilities, cpuinfo::MAX_CPUINFO, read_cpuinfo};
 use crate::model::{CpuFeatures, XenVersion};
-use crate::wire::hypercall::CpuidWords;
+use crate::wire::hypercall::{CpuidWords, Release};
 
-/// What sysctl was when xend ended, for the order of the words that it shows.
-const XEND_SYSCTL: u32 = 0xa;
+/// The last release with xend, for the order of the words that it shows.
+const XEND_RELEASE: Release = (4, 4, 0);
 
 /// Where Xen's own build and distributions put the device model of HVM guests and their firmware. `{}` is the running release,
 /// which Debian has in the path.
@@ -36,7 +36,7 @@ impl LocalDriver {
         let mut capabilities = match self.active(Op::Capabilities)? {
             Road::Hypercall => {
                 let hypervisor = self.hypervisor()?;
-                let told = hypervisor.physinfo()?.cpu_features(hypervisor.generation().sysctl);
+                let told = hypervisor.physinfo()?.cpu_features(hypervisor.generation().from);
                 Capabilities::of(
                     told.or(self.kernels_features()),
                     &hypervisor.capabilities()?,
@@ -46,7 +46,7 @@ impl LocalDriver {
             // It may be another machine's xend: this one's /proc says nothing about that.
             Road::Xend => {
                 let node = self.xend_node()?;
-                let told = node.hw_cap.map(|words| CpuidWords::read(&words, XEND_SYSCTL).features());
+                let told = node.hw_cap.map(|words| CpuidWords::read(&words, XEND_RELEASE).features());
                 let told =
                     Capabilities::of(told.unwrap_or_default(), &node.capabilities.join(" "), Some(&node.xen));
                 Capabilities { machine: node.info.machine.clone(), ..told }

@@ -644,8 +644,7 @@ fn state_of(domid: DomId, machine: &Machine) -> (String, u32) {
 
 /// The words of CPUID in the order that every hypervisor with a xend had them.
 fn hw_caps(cpuid: CpuidWords) -> String {
-    const NEWEST_SYSCTL: u32 = 0xa;
-    cpuid.arrange(NEWEST_SYSCTL).map(|word| format!("{word:08x}")).join(":")
+    cpuid.arrange((4, 4, 0)).map(|word| format!("{word:08x}")).join(":")
 }
 
 fn not_found(words: &str) -> Reply {

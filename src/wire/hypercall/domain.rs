@@ -1,7 +1,9 @@
 //! A domain's record: what getdomaininfo answers and what a list holds.
 
-use super::layout::{Layout, getdomaininfo as at};
+use super::generation::{Arch, Dialect};
+use super::layout::{Layout, record};
 use super::pages_to_kib;
+use super::tables::getdomaininfo as at;
 use crate::model::state::LiveBits;
 use crate::model::{DomainInfo, GuestType, Uuid};
 
@@ -27,14 +29,7 @@ pub mod flag {
     pub const NO_REASON: u32 = 0xffff << SHUTDOWN_SHIFT;
 }
 
-/// domctl versions whose flags word has PVH_GUEST: 4.4 to 4.8 (4.3 shares 9 with 4.4 and never sets it).
-const PVH_FLAG_VERSIONS: std::ops::RangeInclusive<u32> = 0x9..=0xc;
-
-/// 4.10.0: it makes PVH guests, and its record does not yet tell them from HVM.
-const UNTOLD_PVH_VERSION: u32 = 0xe;
-
-/// `XEN_X86_EMU_LAPIC`: a PVH guest has this and no other emulated device.
-pub const EMULATES_LAPIC_ONLY: u32 = 0x1;
+pub use super::create::EMULATES_LAPIC_ONLY;
 
 /// Highest vcpu id of a domain without vcpus (4.3.4, 4.4.2 and later).
 pub const NO_VCPUS: u32 = u32::MAX;
@@ -145,10 +140,18 @@ impl DomainRecord {
         }
     }
 
-    /// What kind of guest it is, as domctl version `domctl` tells; None where that cannot.
-    pub fn guest_type(&self, domctl: u32) -> Option<GuestType> {
-        if PVH_FLAG_VERSIONS.contains(&domctl) && self.flags & flag::PVH_GUEST != 0 {
+    /// What kind of guest it is, as the record of that dialect tells; None where it cannot: 3.0.0 to 3.0.3 have no bit for it, and 4.10.0
+    /// makes PVH guests that look like HVM. Arm has one kind, which toolstacks call PVH.
+    pub fn guest_type(&self, dialect: Dialect) -> Option<GuestType> {
+        let generation = dialect.generation;
+        if dialect.arch == Arch::Arm64 {
             return Some(GuestType::Pvh);
+        }
+        if self.flags & flag::PVH_GUEST != 0 && generation.since((4, 4, 0)) && !generation.since((4, 9, 0)) {
+            return Some(GuestType::Pvh);
+        }
+        if !generation.since((3, 0, 4)) {
+            return None;
         }
         if self.flags & flag::HVM_GUEST == 0 {
             return Some(GuestType::Pv);
@@ -156,20 +159,20 @@ impl DomainRecord {
         match self.emulation_flags {
             Some(EMULATES_LAPIC_ONLY) => Some(GuestType::Pvh),
             Some(_) => Some(GuestType::Hvm),
-            None if domctl == UNTOLD_PVH_VERSION => None,
+            None if generation.since((4, 10, 0)) => None,
             None => Some(GuestType::Hvm),
         }
     }
 
-    /// The record in the library's words; `domctl` is the interface version that it came with.
-    pub fn info(&self, domctl: u32) -> DomainInfo {
+    /// The record in the library's words; `dialect` is the one that it came in.
+    pub fn info(&self, dialect: Dialect) -> DomainInfo {
         let (state, reason) = self.live_bits().state();
         DomainInfo {
             domid: Some(self.domain.into()),
             uuid: Uuid::from_bytes(self.handle),
             state,
             reason,
-            guest_type: self.guest_type(domctl),
+            guest_type: self.guest_type(dialect),
             memory_kib: Some(pages_to_kib(self.tot_pages)),
             max_memory_kib: (self.max_pages < UNLIMITED_PAGES).then(|| pages_to_kib(self.max_pages)),
             cpu_time_ns: Some(self.cpu_time),
@@ -184,10 +187,36 @@ impl DomainRecord {
     }
 }
 
+record! {
+    /// What a record says of its architecture, and of the guest's addresses, besides what [`DomainRecord`] has.
+    DomainArch of getdomaininfo {
+        /// Bits of a guest-physical address (4.16 and later).
+        gpaddr_bits: Option<u8> = GPADDR_BITS,
+        /// x86: devices that Xen emulates (4.10.1 and later).
+        emulation_flags: Option<u32> = EMULATION_FLAGS,
+        /// x86: `XEN_X86_MSR_RELAXED` (4.15 and later).
+        misc_flags: Option<u32> = MISC_FLAGS,
+        /// Arm: the interrupt controller.
+        gic_version: Option<u8> = GIC_VERSION,
+        /// Arm: bits of a vector register / 128.
+        sve_vl: Option<u8> = SVE_VL,
+        /// Arm: the trusted environment.
+        tee_type: Option<u16> = TEE_TYPE,
+        /// Arm: shared interrupts.
+        nr_spis: Option<u32> = NR_SPIS,
+        /// Arm: the timer's Hz.
+        clock_frequency: Option<u32> = CLOCK_FREQUENCY,
+        /// Arm: the system control interface.
+        arm_sci_type: Option<u8> = ARM_SCI_TYPE,
+        /// Arm: how memory is protected on v8-R.
+        v8r_el1_msa: Option<u8> = V8R_EL1_MSA,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::GENERATIONS;
-    use super::super::layout::getdomaininfo::TABLE;
+    use super::super::tables::getdomaininfo::TABLE;
+    use super::super::{GENERATIONS, Generation};
     use super::*;
     use crate::model::{Reason, State};
     use proptest::prelude::*;
@@ -212,19 +241,23 @@ mod tests {
         }
     }
 
+    fn dialect(release: super::super::Release) -> Dialect {
+        Dialect { generation: Generation::at(release).unwrap(), arch: Arch::X86_64 }
+    }
+
     #[test]
     fn a_record_keeps_what_its_generation_can_say() {
         for row in GENERATIONS {
-            let layout = TABLE.layout(row.domctl).unwrap();
+            let layout = TABLE.layout(row.from, Arch::X86_64).unwrap();
             let mut bytes = vec![0xff; layout.size()];
             full().encode(layout, &mut bytes).unwrap();
             let back = DomainRecord::decode(layout, &bytes).unwrap();
             let expected = DomainRecord {
-                outstanding_pages: full().outstanding_pages.filter(|_| row.domctl >= 9),
-                shr_pages: full().shr_pages.filter(|_| row.domctl >= 6),
-                paged_pages: full().paged_pages.filter(|_| row.domctl >= 8),
-                cpupool: full().cpupool.filter(|_| row.domctl >= 7),
-                emulation_flags: full().emulation_flags.filter(|_| row.domctl >= 0xf),
+                outstanding_pages: full().outstanding_pages.filter(|_| row.since((4, 3, 0))),
+                shr_pages: full().shr_pages.filter(|_| row.since((4, 0, 0))),
+                paged_pages: full().paged_pages.filter(|_| row.since((4, 2, 0))),
+                cpupool: full().cpupool.filter(|_| row.since((4, 1, 0))),
+                emulation_flags: full().emulation_flags.filter(|_| row.since((4, 10, 1))),
                 ..full()
             };
             assert_eq!(back, expected, "{row}");
@@ -233,45 +266,53 @@ mod tests {
 
     #[test]
     fn the_reason_of_a_live_domain_is_not_believed() {
-        let info = full().info(0x15);
+        let info = full().info(dialect((4, 17, 0)));
         assert_eq!((info.state, info.reason), (State::Blocked, Reason::Idle));
         let crashed = DomainRecord { flags: flag::SHUTDOWN | 3 << flag::SHUTDOWN_SHIFT, ..full() };
-        assert_eq!(crashed.info(0x15).state, State::Crashed);
+        assert_eq!(crashed.info(dialect((4, 17, 0))).state, State::Crashed);
     }
 
     #[test]
     fn a_limit_of_all_ones_is_no_limit() {
         for (pages, kib) in [(0xffff_ffff, None), (u64::MAX, None), (0x2000, Some(0x8000)), (0, Some(0))] {
-            assert_eq!(DomainRecord { max_pages: pages, ..full() }.info(9).max_memory_kib, kib);
+            assert_eq!(
+                DomainRecord { max_pages: pages, ..full() }.info(dialect((4, 4, 0))).max_memory_kib,
+                kib
+            );
         }
     }
 
     #[test]
     fn a_domain_without_vcpus_has_none() {
-        let info = DomainRecord { max_vcpu_id: NO_VCPUS, nr_online_vcpus: 0, ..full() }.info(0x15);
+        let info =
+            DomainRecord { max_vcpu_id: NO_VCPUS, nr_online_vcpus: 0, ..full() }.info(dialect((4, 17, 0)));
         assert_eq!((info.vcpus_online, info.vcpus_max), (Some(0), Some(0)));
     }
 
     #[test]
     fn the_kind_of_guest_is_told_as_each_release_tells_it() {
         let with = |flags, emulation_flags| DomainRecord { flags, emulation_flags, ..full() };
-        assert_eq!(with(0, None).guest_type(5), Some(GuestType::Pv));
-        assert_eq!(with(flag::HVM_GUEST, None).guest_type(5), Some(GuestType::Hvm));
-        assert_eq!(with(flag::PVH_GUEST, None).guest_type(9), Some(GuestType::Pvh));
-        assert_eq!(with(flag::HVM_GUEST, None).guest_type(0xe), None);
-        assert_eq!(with(flag::HVM_GUEST, Some(0x1)).guest_type(0x15), Some(GuestType::Pvh));
-        assert_eq!(with(flag::HVM_GUEST, Some(0x3ff)).guest_type(0x15), Some(GuestType::Hvm));
+        assert_eq!(with(0, None).guest_type(dialect((3, 0, 3))), None);
+        assert_eq!(with(flag::PVH_GUEST, None).guest_type(dialect((4, 3, 0))), Some(GuestType::Pv));
+        let arm = Dialect { arch: Arch::Arm64, ..dialect((4, 17, 0)) };
+        assert_eq!(with(flag::HVM_GUEST, None).guest_type(arm), Some(GuestType::Pvh));
+        assert_eq!(with(0, None).guest_type(dialect((3, 4, 0))), Some(GuestType::Pv));
+        assert_eq!(with(flag::HVM_GUEST, None).guest_type(dialect((3, 4, 0))), Some(GuestType::Hvm));
+        assert_eq!(with(flag::PVH_GUEST, None).guest_type(dialect((4, 4, 0))), Some(GuestType::Pvh));
+        assert_eq!(with(flag::HVM_GUEST, None).guest_type(dialect((4, 10, 0))), None);
+        assert_eq!(with(flag::HVM_GUEST, Some(0x1)).guest_type(dialect((4, 17, 0))), Some(GuestType::Pvh));
+        assert_eq!(with(flag::HVM_GUEST, Some(0x3ff)).guest_type(dialect((4, 17, 0))), Some(GuestType::Hvm));
         // A PV guest may have an emulated timer; bit 7 is a xenstore domain by now.
-        assert_eq!(with(flag::PVH_GUEST, Some(0x100)).guest_type(0x15), Some(GuestType::Pv));
+        assert_eq!(with(flag::PVH_GUEST, Some(0x100)).guest_type(dialect((4, 17, 0))), Some(GuestType::Pv));
     }
 
     proptest! {
         #[test]
-        fn any_bytes_of_the_right_length_are_a_record(bytes in prop::collection::vec(any::<u8>(), 112), version in 3u32..0x40) {
-            let layout = TABLE.layout(version).unwrap();
+        fn any_bytes_of_the_right_length_are_a_record(bytes in prop::collection::vec(any::<u8>(), 112), row in prop::sample::select(GENERATIONS.to_vec())) {
+            let layout = TABLE.layout(row.from, Arch::X86_64).unwrap();
             let record = DomainRecord::decode(layout, &bytes);
             prop_assert!(record.is_some());
-            let _ = record.map(|record| record.info(version));
+            let _ = record.map(|record| record.info(dialect(row.from)));
             prop_assert_eq!(DomainRecord::decode(layout, &bytes[..layout.size() - 1]), None);
         }
     }

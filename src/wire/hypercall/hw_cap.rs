@@ -1,10 +1,11 @@
 //! The words of physinfo's `hw_cap`: the first processor's features, as CPUID tells them to the hypervisor. dom0's kernel is not shown
 //! those that the hypervisor keeps for itself, such as hardware virtualization.
 //!
-//! Up to 4.6 (sysctl 0xc) the words stand as the hypervisor's own array had them, taken over from Linux; since 4.7 as in the
+//! Up to 4.6 the words stand as the hypervisor's own array had them, taken over from Linux; since 4.7 as in the
 //! feature sets of the interface (public/arch-x86/cpufeatureset.h, whose words are the first of both). Seen in recordings of 20 releases
 //! (tests/data/hypercall has one on either side).
 
+use super::generation::Release;
 use crate::model::CpuFeatures;
 
 /// The words of CPUID that say something here.
@@ -20,27 +21,27 @@ pub struct CpuidWords {
     pub extended_c: u32,
 }
 
-/// The first interface version of sysctl with the newer order: 4.7.
-const FEATURE_SETS_SINCE: u32 = 0xd;
+/// The first release with the newer order.
+const FEATURE_SETS_SINCE: Release = (4, 7, 0);
 
-/// Where `hw_cap` has these words, in their order, under an interface version of sysctl.
-fn places(sysctl: u32) -> [usize; 4] {
-    if sysctl >= FEATURE_SETS_SINCE { [0, 1, 2, 3] } else { [0, 4, 1, 6] }
+/// Where `hw_cap` has these words, in their order, in a release.
+fn places(release: Release) -> [usize; 4] {
+    if release >= FEATURE_SETS_SINCE { [0, 1, 2, 3] } else { [0, 4, 1, 6] }
 }
 
 impl CpuidWords {
-    /// From `hw_cap` under an interface version of sysctl.
-    pub fn read(hw_cap: &[u32; 8], sysctl: u32) -> CpuidWords {
+    /// From `hw_cap` in a release.
+    pub fn read(hw_cap: &[u32; 8], release: Release) -> CpuidWords {
         let [basic_d, basic_c, extended_d, extended_c] =
-            places(sysctl).map(|at| hw_cap.get(at).copied().unwrap_or(0));
+            places(release).map(|at| hw_cap.get(at).copied().unwrap_or(0));
         CpuidWords { basic_d, basic_c, extended_d, extended_c }
     }
 
-    /// As `hw_cap` has them under an interface version of sysctl.
-    pub fn arrange(self, sysctl: u32) -> [u32; 8] {
+    /// As `hw_cap` has them in a release.
+    pub fn arrange(self, release: Release) -> [u32; 8] {
         let words = [self.basic_d, self.basic_c, self.extended_d, self.extended_c];
         let mut hw_cap = [0; 8];
-        for (at, word) in places(sysctl).into_iter().zip(words) {
+        for (at, word) in places(release).into_iter().zip(words) {
             if let Some(place) = hw_cap.get_mut(at) {
                 *place = word;
             }
@@ -68,11 +69,13 @@ mod tests {
         // QEMU's qemu64 with svm, under Xen 4.4.4 and 4.17.7.
         let old = [0x178b_f3fd, 0x2193_fbfd, 0, 0, 0x8000_2001, 0, 0x7, 0];
         let new = [0x178b_f3fd, 0x8000_2001, 0x2010_0800, 0x7, 0, 0, 0, 0];
-        for (hw_cap, sysctl) in [(old, 0xa), (new, 0x15), (new, 0xd), (old, 0xc)] {
-            let words = CpuidWords::read(&hw_cap, sysctl);
+        for (hw_cap, release) in
+            [(old, (4, 4, 0)), (new, (4, 17, 0)), (new, (4, 7, 0)), (old, (4, 6, 0)), (old, (3, 0, 0))]
+        {
+            let words = CpuidWords::read(&hw_cap, release);
             assert_eq!((words.basic_d, words.basic_c, words.extended_c), (0x178b_f3fd, 0x8000_2001, 0x7));
             assert_eq!(words.features(), CpuFeatures { vmx: false, svm: true, pae: true, hap: false });
-            assert_eq!(words.arrange(sysctl), hw_cap);
+            assert_eq!(words.arrange(release), hw_cap);
         }
         let intel = CpuidWords { basic_c: 0x20, ..CpuidWords::default() };
         assert_eq!(intel.features(), CpuFeatures { vmx: true, ..CpuFeatures::default() });

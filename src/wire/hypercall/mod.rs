@@ -1,28 +1,40 @@
 //! Control hypercalls as bytes: what a toolstack asks the hypervisor, and what it answers, for every generation.
 //!
 //! Xen breaks these structures with nearly every release and tells generations apart by an interface version in each
-//! request. What differs is data here: [`generation`] has one row per run of releases, [`layout`] one table per structure with a
-//! column per generation, and there is one encoder and decoder over them ([`request`], [`domain`], [`physinfo`]). Both ends
-//! of the road use them: the near end encodes requests and decodes replies, the far end the reverse.
+//! request. What differs is data here: [`generation`] has one row per run of releases, [`tables`] one table per structure with a
+//! column per layout, and there is one reader and writer over them ([`layout`]), on which requests and answers stand: [`request`],
+//! and a module for each thing that they are about. Both ends of the road use them: the near end encodes requests and decodes
+//! replies, the far end the reverse.
 //!
 //! The facts come from Xen's public headers (xen/include/public: xen.h, version.h, domctl.h, sysctl.h), compiled for each
 //! release, and were seen again in the answers of real hypervisors (tests/hypercall_recordings.rs).
 
+pub mod create;
 pub mod domain;
 pub mod generation;
+pub mod host;
 pub mod hw_cap;
 pub mod layout;
 pub mod physinfo;
 pub mod request;
+pub mod scheduler;
+pub mod state;
+pub mod tables;
+pub mod vcpu;
 
+pub use create::CreateDomain;
 pub use domain::DomainRecord;
-pub use generation::{GENERATIONS, Generation, Release};
+pub use generation::{Arch, DOM0_OPS, Dialect, GENERATIONS, Generation, Known, Release};
+pub use host::ListCall;
 pub use hw_cap::CpuidWords;
 pub use physinfo::PhysInfo;
-pub use request::{Domctl, DomctlCall, ListCall, Refusal, Sysctl, VcpuInfo, VersionOp};
+pub use request::{Dom0Op, Domctl, DomctlCall, Refusal, Sysctl, VersionOp};
+pub use vcpu::{VcpuAffinity, VcpuInfo};
 
 /// Numbers of hypercalls (public/xen.h, `__HYPERVISOR_*`).
 pub mod number {
+    /// `dom0_op(ptr)`: 3.0.0 to 3.0.2. Newer Xens use the number for something else, with a version of its own.
+    pub const DOM0_OP: u64 = 7;
     /// `xen_version(cmd, ptr)`.
     pub const XEN_VERSION: u64 = 17;
     /// `sysctl(ptr)`.
