@@ -329,6 +329,48 @@ static void null_is_accepted_where_it_says_so(void)
     CHECK(strcmp(xenith_error_get_message(NULL), "no error") == 0);
 }
 
+static void conversions(void)
+{
+    char *text = POISON(char);
+    const char *language = POISON(const char);
+    xenith_problem_list *list = POISON(xenith_problem_list);
+    struct xenith_convert_options options;
+    uint32_t severity = 77;
+
+    memset(&options, 0, sizeof options);
+#define CONVERSION(function, name)                                                                \
+    REFUSED("format", function(NULL, "", NULL, 0, 0, &text, &list, ERR));                         \
+    REFUSED("format", function(NOT_UTF8, "", NULL, 0, 0, &text, &list, ERR));                     \
+    REFUSED("format", function("frob", "", NULL, 0, 0, &text, &list, ERR));                       \
+    REFUSED(name, function("xen-xl", NULL, NULL, 0, 0, &text, &list, ERR));                       \
+    REFUSED(name, function("xen-xl", NOT_UTF8, NULL, 0, 0, &text, &list, ERR));                   \
+    REFUSED("options", function("xen-xl", "", NULL, sizeof options, 0, &text, &list, ERR));       \
+    REFUSED("options_size", function("xen-xl", "", &options, SIZE_MAX, 0, &text, &list, ERR));    \
+    REFUSED("flags", function("xen-xl", "", NULL, 0, 2, &text, &list, ERR));                      \
+    REFUSED("out", function("xen-xl", "", NULL, 0, 0, NULL, &list, ERR));                         \
+    options.xend_config_format = 5;                                                               \
+    REFUSED("xend_config_format", function("xen-xl", "", &options, sizeof options, 0, &text, &list, ERR))
+    CONVERSION(xenith_domain_xml_from_native, "text");
+    CONVERSION(xenith_domain_xml_to_native, "xml");
+#undef CONVERSION
+
+    REFUSED("format", xenith_validate("frob", "", 0, &language, &list, ERR));
+    REFUSED("text", xenith_validate(NULL, NULL, 0, &language, &list, ERR));
+    REFUSED("text", xenith_validate(NULL, NOT_UTF8, 0, &language, &list, ERR));
+    REFUSED("flags", xenith_validate(NULL, "", 1, &language, &list, ERR));
+    REFUSED("out", xenith_validate(NULL, "", 0, &language, NULL, ERR));
+    CHECK(text == POISON(char) && language == POISON(const char) && list == POISON(xenith_problem_list));
+
+    GOOD(xenith_validate(NULL, "", 0, NULL, &list, ERR));
+    REFUSED("list", xenith_problem_list_get(NULL, 0, &severity, NULL, NULL, NULL, NULL, ERR));
+    REFUSED("index", xenith_problem_list_get(list, 1000, &severity, NULL, NULL, NULL, NULL, ERR));
+    REFUSED("severity", xenith_problem_list_get(list, 0, NULL, NULL, NULL, NULL, NULL, ERR));
+    CHECK(severity == 77);
+    xenith_problem_list_free(list);
+    CHECK(xenith_problem_list_count(NULL) == 0);
+    xenith_problem_list_free(NULL);
+}
+
 int main(void)
 {
     xenith_connect *conn;
@@ -344,6 +386,7 @@ int main(void)
     the_list(conn);
     the_report(conn);
     bad_xml(conn);
+    conversions();
 
     /* Nothing of all that did anything. */
     {

@@ -241,6 +241,18 @@
 /** `xenith_domain_get_xml`: the configuration, without what only a running domain has. */
 #define XENITH_XML_INACTIVE 1
 
+/**
+ * `xenith_domain_xml_from_native`, `xenith_domain_xml_to_native`: what the other language has no
+ * place for is left out with a warning, instead of being an error.
+ */
+#define XENITH_CONVERT_LENIENT 1
+
+/** A problem for which a text describes no guest. */
+#define XENITH_SEVERITY_ERROR 1
+
+/** Something in a text that has no place in a guest's description, which is good without it. */
+#define XENITH_SEVERITY_WARNING 2
+
 /** `xenith_node_info.valid`: memory_kib is known. */
 #define XENITH_NODE_INFO_MEMORY_KIB 1
 
@@ -336,6 +348,12 @@ typedef struct xenith_domain_list xenith_domain_list;
  * thread may read it.
  */
 typedef struct xenith_error xenith_error;
+
+/**
+ * What is wrong with a text, in the order of the text. Belongs to the caller, who frees it with
+ * `xenith_problem_list_free`. Never changes; any thread may read it.
+ */
+typedef struct xenith_problem_list xenith_problem_list;
 
 /**
  * What a host offers, as it was at one moment: each road into it, found or not and why; which road
@@ -449,6 +467,18 @@ typedef struct xenith_domain_info {
      */
     uint8_t uuid[16];
 } xenith_domain_info;
+
+/**
+ * How to convert a guest's definition. Start from zeroes: zero is the default, of fields that later
+ * versions add too.
+ */
+typedef struct xenith_convert_options {
+    /**
+     * The age of xend that an S-expression is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 is 3.1
+     * to 4.4. 0: 4.
+     */
+    uint32_t xend_config_format;
+} xenith_convert_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1580,6 +1610,137 @@ xenith_status xenith_report_get_problem(const struct xenith_report *report,
  * @param report  a report; NULL does nothing
  */
 void xenith_report_free(struct xenith_report *report);
+
+/* ---- Definitions from one language into another ---------------------------------------------- */
+
+/**
+ * Domain XML for a guest's definition in a toolstack's language. Passwords in it go along. No host is
+ * needed.
+ *
+ * Road: none.
+ *
+ * @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+ * @param text          the definition
+ * @param options       NULL (with options_size 0) for the defaults
+ * @param options_size  `sizeof *options`
+ * @param flags         0 or `XENITH_CONVERT_LENIENT`
+ * @param out           receives the domain XML, freed with `xenith_string_free`
+ * @param warnings      receives what was left out, freed with `xenith_problem_list_free`; may be NULL
+ * @param err           receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` for a text that is malformed or says something
+ *         impossible (the message says where); `XENITH_ERR_NOT_SUPPORTED` for what has no place in
+ *         domain XML, unless flags say lenient; `XENITH_ERR_INVALID_ARG` for a format that is not
+ *         known
+ */
+xenith_status xenith_domain_xml_from_native(const char *format,
+                                            const char *text,
+                                            const struct xenith_convert_options *options,
+                                            size_t options_size,
+                                            uint64_t flags,
+                                            char **out,
+                                            struct xenith_problem_list **warnings,
+                                            struct xenith_error **err);
+
+/**
+ * A guest's definition in a toolstack's language, for domain XML. Passwords in it go along. No host is
+ * needed.
+ *
+ * Road: none.
+ *
+ * @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+ * @param xml           the domain XML
+ * @param options       NULL (with options_size 0) for the defaults
+ * @param options_size  `sizeof *options`
+ * @param flags         0 or `XENITH_CONVERT_LENIENT`
+ * @param out           receives the definition, freed with `xenith_string_free`
+ * @param warnings      receives what was left out, freed with `xenith_problem_list_free`; may be NULL
+ * @param err           receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_CONFIG` for XML that is malformed or says something
+ *         impossible (the message says where), and for a guest that the language's toolstack could
+ *         not start; `XENITH_ERR_NOT_SUPPORTED` for what that language has no place for, unless flags
+ *         say lenient and the guest can be without; `XENITH_ERR_INVALID_ARG` for a format that is not
+ *         known
+ */
+xenith_status xenith_domain_xml_to_native(const char *format,
+                                          const char *xml,
+                                          const struct xenith_convert_options *options,
+                                          size_t options_size,
+                                          uint64_t flags,
+                                          char **out,
+                                          struct xenith_problem_list **warnings,
+                                          struct xenith_error **err);
+
+/* ---- What is wrong with a definition --------------------------------------------------------- */
+
+/**
+ * Says everything that is wrong with a guest's definition, in whichever language it is. No host is
+ * needed.
+ *
+ * Road: none.
+ *
+ * @param format    the language: "domain-xml", "xen-xl", "xen-sxpr", "xenvm", "libxl-json"; NULL to
+ *                  have it guessed from the text
+ * @param text      the definition
+ * @param flags     0
+ * @param language  receives the language that it was read as, one of the names above, which lives as
+ *                  long as the process; may be NULL
+ * @param out       receives the problems, none for a good text, freed with
+ *                  `xenith_problem_list_free`. At most some hundred; the last one says how many more.
+ * @param err       receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`, whatever is wrong with the text; `XENITH_ERR_INVALID_ARG` for a format that is
+ *         not known
+ */
+xenith_status xenith_validate(const char *format,
+                              const char *text,
+                              uint64_t flags,
+                              const char **language,
+                              struct xenith_problem_list **out,
+                              struct xenith_error **err);
+
+/**
+ * How many problems are in a list.
+ *
+ * Road: none, this reads the list.
+ *
+ * @param list  a list, or NULL
+ * @return the number; 0 for NULL
+ */
+size_t xenith_problem_list_count(const struct xenith_problem_list *list);
+
+/**
+ * One problem.
+ *
+ * Road: none, this reads the list.
+ *
+ * @param list      a list
+ * @param index     which, from 0
+ * @param severity  receives one of `XENITH_SEVERITY_*`
+ * @param line      receives its line in the text, from 1; 0 for a problem of the text as a whole; may
+ *                  be NULL
+ * @param column    receives its column in characters, from 1, likewise; may be NULL
+ * @param length    receives how many characters are meant from there on; may be NULL
+ * @param message   receives what was found and what is expected, UTF-8 that lives as long as the
+ *                  list; may be NULL
+ * @param err       receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`; `XENITH_ERR_INVALID_ARG` for NULL or an index beyond the end
+ */
+xenith_status xenith_problem_list_get(const struct xenith_problem_list *list,
+                                      size_t index,
+                                      uint32_t *severity,
+                                      uint32_t *line,
+                                      uint32_t *column,
+                                      uint32_t *length,
+                                      const char **message,
+                                      struct xenith_error **err);
+
+/**
+ * Frees a list of problems and the strings in it.
+ *
+ * Road: none.
+ *
+ * @param list  a list; NULL does nothing
+ */
+void xenith_problem_list_free(struct xenith_problem_list *list);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -7,7 +7,7 @@
 //! | [`error`], [`uri`], [`deadline`], [`log`] | what every room may use |
 //! | [`model`] | guests, their state and identity, hosts: plain data, no I/O, no text |
 //! | [`wire`] | bytes <-> structs, no I/O: hypercall layouts, xenstore frames, xend's HTTP and S-expressions |
-//! | [`format`](mod@format) | text <-> model: domain XML, xend's S-expressions, xl's language, libxl's JSON |
+//! | [`format`](mod@format) | text <-> model: domain XML, xend's S-expressions, the languages of xl and xenvm, libxl's JSON; conversion, validation |
 //! | [`channel`] | the near end of each road into a host: I/O |
 //! | [`store`] | where inactive domains live when no daemon keeps them: domain files in /etc/xen |
 //! | [`sim`] | the far end of each road: the embedded Xen host |

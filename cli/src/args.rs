@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 
-use crate::verbs::{config, describe, doctor, host, lifecycle, list, lives, pages, sim};
+use crate::verbs::{config, convert, describe, doctor, host, lifecycle, list, lives, pages, sim, validate};
 
 const ABOUT_MORE: &str = "\
 Exit status:
@@ -159,6 +159,16 @@ pub(crate) enum Verb {
     /// Do for a domain what its monitor would, in the place of one that is missing
     #[command(long_about = lives::MONITOR_ABOUT, after_long_help = lives::MONITOR_JSON)]
     Monitor(lives::MonitorArgs),
+
+    /// Show the domain XML for a definition in a toolstack's language
+    #[command(long_about = convert::FROM_ABOUT, after_long_help = convert::FROM_JSON)]
+    DomxmlFromNative(convert::FromArgs),
+    /// Show a definition in a toolstack's language for domain XML
+    #[command(long_about = convert::TO_ABOUT, after_long_help = convert::TO_JSON)]
+    DomxmlToNative(convert::ToArgs),
+    /// Say everything that is wrong with a guest's definition
+    #[command(long_about = validate::ABOUT, after_long_help = validate::AFTER)]
+    Validate(validate::ValidateArgs),
 
     /// Serve an embedded Xen host to other processes, until interrupted
     #[command(long_about = sim::ABOUT, after_long_help = sim::JSON)]

@@ -8,15 +8,19 @@ use crate::failure::Failure;
 /// The largest file that is read. A domain's XML has a few KiB.
 pub(crate) const MAX_INPUT: u64 = 4 * 1024 * 1024;
 
-/// The text of the file at `path`, or of standard input for `-`.
-pub(crate) fn read_text(path: &str) -> Result<String, Failure> {
+/// The bytes of the file at `path`, or of standard input for `-`.
+pub(crate) fn read_bytes(path: &str) -> Result<Vec<u8>, Failure> {
     let bytes = match path {
         "-" => bounded(io::stdin().lock()),
         _ => File::open(path).and_then(bounded),
     };
+    bytes.map_err(|error| Failure::failed(format!("cannot read {}: {error}", describe(path))))
+}
+
+/// The text of the file at `path`, or of standard input for `-`.
+pub(crate) fn read_text(path: &str) -> Result<String, Failure> {
     let what = describe(path);
-    let bytes = bytes.map_err(|error| Failure::failed(format!("cannot read {what}: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::failed(format!("{what} is not UTF-8 text: the byte at offset {at} does not fit"))
     })

@@ -13,7 +13,7 @@ import pytest
 
 import cheader
 from xenith import _abi
-from xenith.enums import GuestType, LogLevel, Reason, Road, State, Status
+from xenith.enums import GuestType, LogLevel, Reason, Road, Severity, State, Status
 
 PLAIN: Dict[str, Any] = {
     "void": None,
@@ -32,6 +32,7 @@ ENUMS: Dict[str, Type[enum.IntEnum]] = {
     "XENITH_REASON_": Reason,
     "XENITH_GUEST_": GuestType,
     "XENITH_LOG_": LogLevel,
+    "XENITH_SEVERITY_": Severity,
 }
 
 VALID = {"XENITH_DOMAIN_INFO_": _abi.xenith_domain_info, "XENITH_NODE_INFO_": _abi.xenith_node_info}

@@ -10,8 +10,16 @@ from __future__ import annotations
 
 from ._library import LibraryError, library
 from .connection import Connection, LogFunction, doctor, open
+from .convert import (
+    Conversion,
+    Problem,
+    Validation,
+    domain_xml_from_native,
+    domain_xml_to_native,
+    validate,
+)
 from .domain import Domain
-from .enums import GuestType, LogLevel, Reason, Road, State, Status
+from .enums import GuestType, LogLevel, Reason, Road, Severity, State, Status
 from .errors import (
     AccessDeniedError,
     ClosedError,
@@ -40,6 +48,7 @@ __all__ = [
     "AccessDeniedError",
     "ClosedError",
     "Connection",
+    "Conversion",
     "Domain",
     "DomainInfo",
     "DomainRow",
@@ -59,21 +68,27 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "OperationFailedError",
+    "Problem",
     "ProtocolError",
     "Reason",
     "Report",
     "Road",
     "RoadReport",
     "RouteReport",
+    "Severity",
     "StaleError",
     "State",
     "Status",
     "TimedOutError",
+    "Validation",
     "Version",
     "XenithError",
     "doctor",
+    "domain_xml_from_native",
+    "domain_xml_to_native",
     "library_version",
     "open",
+    "validate",
 ]
 
 

@@ -30,6 +30,10 @@ class xenith_report(c.Structure):
     """Opaque."""
 
 
+class xenith_problem_list(c.Structure):
+    """What is wrong with a text."""
+
+
 #: ``void (*log)(void *data, uint32_t level, const char *line)``
 LOG_FUNCTION = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 
@@ -45,6 +49,12 @@ class xenith_open_options(c.Structure):
         ("log_level", c.c_uint32),
         ("without_roads", c.c_uint32),
     ]
+
+
+class xenith_convert_options(c.Structure):
+    """How to convert a definition. Zero is the default of every field."""
+
+    _fields_ = [("xend_config_format", c.c_uint32)]
 
 
 class xenith_node_info(c.Structure):
@@ -97,6 +107,7 @@ XENITH_LIST_INACTIVE = 2
 XENITH_LIST_FRESH = 4
 XENITH_CREATE_PAUSED = 1
 XENITH_XML_INACTIVE = 1
+XENITH_CONVERT_LENIENT = 1
 
 STATUS = c.c_uint32
 FLAGS = c.c_uint64
@@ -104,6 +115,7 @@ CONNECT = c.POINTER(xenith_connect)
 DOMAIN = c.POINTER(xenith_domain)
 LIST = c.POINTER(xenith_domain_list)
 REPORT = c.POINTER(xenith_report)
+PROBLEMS = c.POINTER(xenith_problem_list)
 ERROR = c.POINTER(xenith_error)
 STRING = c.POINTER(c.c_char)
 _U8 = c.POINTER(c.c_uint8)
@@ -113,6 +125,7 @@ _ERR = c.POINTER(ERROR)
 _OUT_STRING = c.POINTER(STRING)
 _OUT_DOMAIN = c.POINTER(DOMAIN)
 _OUT_REPORT = c.POINTER(REPORT)
+_OUT_PROBLEMS = c.POINTER(PROBLEMS)
 _OUT_TEXT = c.POINTER(c.c_char_p)
 
 _CONNECT_STRING = (STATUS, [CONNECT, FLAGS, _OUT_STRING, _ERR])
@@ -121,6 +134,19 @@ _CONNECT_FIND = (STATUS, [CONNECT, c.c_char_p, FLAGS, _OUT_DOMAIN, _ERR])
 _DOMAIN_STRING = (STATUS, [DOMAIN, FLAGS, _OUT_STRING, _ERR])
 _DOMAIN_U32 = (STATUS, [DOMAIN, FLAGS, _U32, _ERR])
 _DOMAIN_ACT = (STATUS, [DOMAIN, FLAGS, _ERR])
+_CONVERT = (
+    STATUS,
+    [
+        c.c_char_p,
+        c.c_char_p,
+        c.POINTER(xenith_convert_options),
+        c.c_size_t,
+        FLAGS,
+        _OUT_STRING,
+        _OUT_PROBLEMS,
+        _ERR,
+    ],
+)
 
 #: Every function of the header: what it returns, what it takes.
 FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
@@ -203,4 +229,16 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "xenith_report_problem_count": (c.c_size_t, [REPORT]),
     "xenith_report_get_problem": (STATUS, [REPORT, c.c_size_t, _OUT_TEXT, _ERR]),
     "xenith_report_free": (None, [REPORT]),
+    "xenith_domain_xml_from_native": _CONVERT,
+    "xenith_domain_xml_to_native": _CONVERT,
+    "xenith_validate": (
+        STATUS,
+        [c.c_char_p, c.c_char_p, FLAGS, _OUT_TEXT, _OUT_PROBLEMS, _ERR],
+    ),
+    "xenith_problem_list_count": (c.c_size_t, [PROBLEMS]),
+    "xenith_problem_list_get": (
+        STATUS,
+        [PROBLEMS, c.c_size_t, _U32, _U32, _U32, _U32, _OUT_TEXT, _ERR],
+    ),
+    "xenith_problem_list_free": (None, [PROBLEMS]),
 }

@@ -93,3 +93,12 @@ class LogLevel(IntEnum):
     WARNING = 2
     INFO = 3
     DEBUG = 4
+
+
+class Severity(IntEnum):
+    """How bad a problem of a definition is."""
+
+    #: The text describes no guest.
+    ERROR = 1
+    #: Something in it has no place in a guest's description, which is good without it.
+    WARNING = 2

@@ -1,6 +1,7 @@
 //! The numbers that cross the border, and the compiler's proof that they are the library's own.
 
 use crate::error::{Road, Status};
+use crate::format::Severity;
 use crate::log::Level;
 use crate::model::{GuestType, Reason, State};
 
@@ -134,6 +135,15 @@ pub const XENITH_CREATE_PAUSED: u64 = 1;
 /// `xenith_domain_get_xml`: the configuration, without what only a running domain has.
 pub const XENITH_XML_INACTIVE: u64 = 1;
 
+/// `xenith_domain_xml_from_native`, `xenith_domain_xml_to_native`: what the other language has no
+/// place for is left out with a warning, instead of being an error.
+pub const XENITH_CONVERT_LENIENT: u64 = 1;
+
+/// A problem for which a text describes no guest.
+pub const XENITH_SEVERITY_ERROR: u32 = 1;
+/// Something in a text that has no place in a guest's description, which is good without it.
+pub const XENITH_SEVERITY_WARNING: u32 = 2;
+
 /// Each line: a number above is the number of that variant.
 macro_rules! same {
     ($($number:ident == $variant:path;)*) => { $(const _: () = assert!($number == $variant as u32);)* };
@@ -187,6 +197,8 @@ same! {
     XENITH_GUEST_PV == GuestType::Pv;
     XENITH_GUEST_HVM == GuestType::Hvm;
     XENITH_GUEST_PVH == GuestType::Pvh;
+    XENITH_SEVERITY_ERROR == Severity::Error;
+    XENITH_SEVERITY_WARNING == Severity::Warning;
     XENITH_LOG_ERROR == Level::Error;
     XENITH_LOG_WARNING == Level::Warning;
     XENITH_LOG_INFO == Level::Info;

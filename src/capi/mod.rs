@@ -19,6 +19,7 @@ mod args;
 mod boundary;
 mod connect;
 mod constants;
+mod convert;
 mod domain;
 mod error;
 mod info;
@@ -26,6 +27,7 @@ mod library;
 mod list;
 mod lives;
 mod options;
+mod problems;
 mod report;
 mod sized;
 #[cfg(test)]

@@ -8,11 +8,17 @@ mod arbitrary;
 pub mod capabilities;
 mod chardev;
 mod config;
+pub mod convert;
 mod cpuset;
 mod error;
 pub mod libxl_json;
+mod problem;
+mod reduce;
 pub mod sxpr;
+pub mod validate;
+pub mod xenvm;
 pub mod xl;
 pub mod xml;
 
 pub use error::{Place, SyntaxError};
+pub use problem::{Examined, MAX_PROBLEMS, Picture, Problem, Severity};

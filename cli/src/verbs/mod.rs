@@ -1,6 +1,7 @@
 //! The verbs, one file per group.
 
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod host;
@@ -9,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod lives;
 pub(crate) mod pages;
 pub(crate) mod sim;
+pub(crate) mod validate;
 
 use crate::answer::Answer;
 use crate::args::{Cli, Verb};
@@ -52,6 +54,10 @@ pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
         Verb::Restore(args) => lives::restore(&open()?, &args),
         Verb::Autostart(args) => lives::autostart(&open()?, &args),
         Verb::Monitor(args) => lives::monitor(&open()?, &args),
+
+        Verb::DomxmlFromNative(args) => convert::domxml_from_native(&args),
+        Verb::DomxmlToNative(args) => convert::domxml_to_native(&args),
+        Verb::Validate(args) => validate::validate(&args),
 
         Verb::Sim(args) => sim::serve(&args, global.json),
         Verb::Man(args) => pages::man(&args),

@@ -15,6 +15,7 @@ mod value;
 
 use super::SyntaxError;
 use super::error::Place;
+use super::problem::{Examined, Problem};
 use crate::model::{DomId, Guest};
 use value::Node;
 
@@ -54,6 +55,16 @@ pub fn from_json(text: &str) -> Result<Vec<Described>, SyntaxError> {
         _ => domain(&root).map(|one| vec![one]),
     };
     domains.map_err(|message| fault(None, message))
+}
+
+/// Reads a text as [`from_json`] does and says what is wrong with it; the guest is the first.
+pub fn examine(text: &str) -> Examined {
+    match from_json(text) {
+        Ok(domains) => {
+            Examined { guest: domains.into_iter().next().map(|domain| domain.guest), problems: Vec::new() }
+        }
+        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
+    }
 }
 
 /// `{"domid": 5, "config": {...}}`, or a configuration by itself.

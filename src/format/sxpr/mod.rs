@@ -20,11 +20,14 @@
 mod read;
 mod write;
 
-use super::error::SyntaxError;
+use super::error::{Place, SyntaxError};
+use super::problem::{Examined, Problem};
 use crate::error::Result;
 use crate::model::Guest;
 use crate::model::guest::Live;
 use crate::wire::sexpr::Sexpr;
+
+const LANGUAGE: &str = "xend's configuration";
 
 /// How a xend wants its configurations: `xend_config_format` in its answer to `/xend/node`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,8 +66,24 @@ pub fn to_sxpr(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
 ///
 /// Errors: InvalidConfig for a value that is no configuration.
 pub fn from_sxpr(value: &Sexpr) -> Result<(Guest, Live)> {
-    read::domain(value)
-        .map_err(|message| SyntaxError { language: "xend's configuration", place: None, message }.into())
+    read::domain(value).map_err(|message| SyntaxError { language: LANGUAGE, place: None, message }.into())
+}
+
+/// The guest in xend's configuration as text, of which the first value counts, and all that is wrong with it.
+pub fn examine(text: &str) -> Examined {
+    let guest = Sexpr::parse_first(text.as_bytes())
+        .map_err(|error| {
+            let message = format!("{}; expected (vm ...) or (domain ...)", error.fault);
+            SyntaxError { language: LANGUAGE, place: Some(Place::of(text, error.offset)), message }
+        })
+        .and_then(|value| {
+            let fault = |message| SyntaxError { language: LANGUAGE, place: None, message };
+            read::domain(&value).map_err(fault)
+        });
+    match guest {
+        Ok((guest, _)) => Examined { guest: Some(guest), problems: Vec::new() },
+        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
+    }
 }
 
 #[cfg(test)]

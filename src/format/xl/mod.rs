@@ -32,6 +32,7 @@ mod write;
 use super::SyntaxError;
 use super::config::{self, edit, settings};
 pub use super::config::{Other, Reading};
+use super::problem::Examined;
 use crate::error::Result;
 #[cfg(doc)]
 use crate::error::Status;
@@ -47,6 +48,11 @@ const LANGUAGE: &str = "xl config";
 /// Errors: with line and column, what is malformed, and what a known key says that is impossible. At most 1 MiB is read.
 pub fn read(text: &str) -> Result<Reading, SyntaxError> {
     config::read(&Xl, text)
+}
+
+/// Reads a configuration and says what is wrong with it; what has no place in the model is a warning.
+pub fn examine(text: &str) -> Examined {
+    config::examine(&Xl, text)
 }
 
 /// The guest that a configuration says.

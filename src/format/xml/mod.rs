@@ -19,6 +19,7 @@ mod tree;
 mod write;
 
 use super::error::{Place, SyntaxError};
+use super::problem::{Examined, Problem};
 use crate::error::Result;
 use crate::model::Guest;
 use crate::model::guest::Live;
@@ -30,10 +31,22 @@ const LANGUAGE: &str = "domain XML";
 /// Errors: [`crate::Status::InvalidConfig`], with line and column, for a text that is no XML, larger than 4 MiB, deeper than 32 elements,
 /// with a DOCTYPE or an unknown entity, with something unknown or impossible in it.
 pub fn parse(text: &str) -> Result<Guest> {
+    read_document(text).map_err(Into::into)
+}
+
+/// Reads a description and says what is wrong with it.
+pub fn examine(text: &str) -> Examined {
+    match read_document(text) {
+        Ok(guest) => Examined { guest: Some(guest), problems: Vec::new() },
+        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
+    }
+}
+
+fn read_document(text: &str) -> Result<Guest, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     tree::Element::parse(text).and_then(read::guest).map_err(|fault| {
         let place = Some(Place::of(text, fault.at));
-        SyntaxError { language: LANGUAGE, place, message: fault.message }.into()
+        SyntaxError { language: LANGUAGE, place, message: fault.message }
     })
 }
 
