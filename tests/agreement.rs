@@ -203,7 +203,7 @@ const RULES: &[Rule] = &[
         row: "video",
         explain: |ours, _| {
             if ours.is_hvm() && ours.videos.is_empty() && !ours.graphics.is_empty() {
-                ours.videos.push(Video { model: "cirrus".into(), vram_kib: None, heads: None });
+                ours.videos.push(Video { model: "cirrus".into(), ..Video::default() });
             }
             for video in &mut ours.videos {
                 video.vram_kib.get_or_insert(8192);
@@ -243,7 +243,19 @@ fn fields(guest: &Guest) -> Vec<(String, String)> {
         sounds,
         videos,
         pci_devices,
+        metadata,
+        cpu_tuning,
+        numa_tuning,
+        cpu,
+        power_management,
+        controllers,
+        channels,
+        usb_devices,
+        usb_redirections,
+        arguments,
     } = guest;
+    put!("", metadata, cpu_tuning, numa_tuning, cpu, power_management, controllers, channels);
+    put!("", usb_devices, usb_redirections, arguments);
     put!(
         "",
         name,
@@ -260,8 +272,23 @@ fn fields(guest: &Guest) -> Vec<(String, String)> {
     put!("", serials, parallels, inputs, graphics, sounds, videos, pci_devices);
     let Vcpus { max, current, cpuset } = vcpus;
     put!("vcpus.", max, current, cpuset);
-    let Os { kind, arch, machine, bootloader, bootloader_args, loader, kernel, initrd, cmdline, root, boot } =
-        os;
+    let Os {
+        kind,
+        arch,
+        machine,
+        bootloader,
+        bootloader_args,
+        loader,
+        kernel,
+        initrd,
+        cmdline,
+        root,
+        boot,
+        nvram,
+        firmware,
+        acpi_table,
+    } = os;
+    put!("os.", nvram, firmware, acpi_table);
     put!(
         "os.",
         kind,
@@ -276,14 +303,32 @@ fn fields(guest: &Guest) -> Vec<(String, String)> {
         root,
         boot
     );
-    let Features { acpi, apic, pae, hap, viridian } = features;
+    let Features { acpi, apic, pae, hap, viridian, privnet, e820_host, passthrough } = features;
+    put!("features.", privnet, e820_host, passthrough);
     put!("features.", acpi, apic, pae, hap, viridian);
     let Clock { basis, offset, timers } = clock;
     put!("clock.", basis, offset, timers);
     let (disk_count, interface_count) = (disks.len(), interfaces.len());
     put!("", disk_count, interface_count);
     for (index, disk) in disks.iter().enumerate() {
-        let Disk { device, kind, source, driver, format, target, other_bus, readonly, shareable } = disk;
+        let Disk {
+            device,
+            kind,
+            source,
+            driver,
+            format,
+            target,
+            other_bus,
+            readonly,
+            shareable,
+            network,
+            discard,
+            backend,
+            boot_order,
+            cache,
+            io,
+        } = disk;
+        put!(format!("disks[{index}]."), network, discard, backend, boot_order, cache, io);
         put!(
             format!("disks[{index}]."),
             device,
@@ -298,7 +343,21 @@ fn fields(guest: &Guest) -> Vec<(String, String)> {
         );
     }
     for (index, interface) in interfaces.iter().enumerate() {
-        let Interface { kind, mac, ips, script, model, vifname, rate_kib } = interface;
+        let Interface {
+            kind,
+            mac,
+            ips,
+            script,
+            model,
+            vifname,
+            rate_kib,
+            vlan,
+            virtual_port,
+            backend,
+            mtu,
+            boot_order,
+        } = interface;
+        put!(format!("interfaces[{index}]."), vlan, virtual_port, backend, mtu, boot_order);
         put!(format!("interfaces[{index}]."), kind, mac, ips, script, model, vifname, rate_kib);
     }
     out

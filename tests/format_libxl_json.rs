@@ -54,11 +54,11 @@ fn unconnected(mac: Option<&str>) -> Interface {
 }
 
 fn timer(name: &str, present: bool, mode: Option<&str>) -> Timer {
-    Timer { name: name.into(), present: Some(present), mode: mode.map(str::to_owned) }
+    Timer { name: name.into(), present: Some(present), mode: mode.map(str::to_owned), ..Timer::default() }
 }
 
 fn pci(bus: u8, slot: u8, function: u8, managed: bool) -> PciDevice {
-    PciDevice { address: PciAddress { domain: 0, bus, slot, function }, managed }
+    PciDevice { address: PciAddress { domain: 0, bus, slot, function }, managed, permissive: false }
 }
 
 fn usb(kind: InputKind) -> Input {
@@ -109,7 +109,7 @@ fn all_that_a_pv_guest_can_say_is_read() {
             },
             unconnected(None),
             Interface { rate_kib: Some(1221), ..bridged(Some("br1"), None) },
-            unconnected(Some("00:16:3e:aa:bb:cc")),
+            Interface { mtu: Some(1400), ..unconnected(Some("00:16:3e:aa:bb:cc")) },
         ],
         graphics: vec![Graphics::Vnc {
             port: None,
@@ -117,7 +117,7 @@ fn all_that_a_pv_guest_can_say_is_read() {
             password: Some("secret".into()),
             keymap: Some("de".into()),
         }],
-        pci_devices: vec![pci(1, 0, 0, false), pci(2, 31, 7, true)],
+        pci_devices: vec![pci(1, 0, 0, false), PciDevice { permissive: true, ..pci(2, 31, 7, true) }],
         ..Guest::default()
     };
     assert_eq!(one("pv-all.json"), expected);
@@ -179,7 +179,12 @@ fn all_that_an_hvm_guest_can_say_is_read() {
             Graphics::Sdl { display: Some(":1".into()), xauth: Some("/root/.X".into()) },
         ],
         sounds: vec!["es1370".into(), "sb16".into()],
-        videos: vec![Video { model: "vga".into(), vram_kib: Some(32768), heads: Some(1) }],
+        videos: vec![Video {
+            model: "vga".into(),
+            vram_kib: Some(32768),
+            heads: Some(1),
+            ..Video::default()
+        }],
         pci_devices: vec![pci(1, 0, 0, false)],
         on_reboot: Lifecycle::Restart,
         ..Guest::default()
@@ -214,11 +219,14 @@ fn the_other_recorded_guests_are_read() {
     let small = one("hvm-small.json");
     assert_eq!(
         small.features,
-        Features { acpi: true, apic: true, pae: true, hap: Some(true), viridian: false }
+        Features { acpi: true, apic: true, pae: true, hap: Some(true), ..Features::default() }
     );
     assert_eq!((small.graphics, small.inputs), (Vec::new(), vec![usb(InputKind::Tablet)]));
     assert_eq!(small.serials, [CharDevice { port: 0, source: CharSource::Pty }]);
-    assert_eq!(small.videos, [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1) }]);
+    assert_eq!(
+        small.videos,
+        [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1), ..Video::default() }]
+    );
 
     let kernel = one("hvm-kernel.json");
     assert_eq!(kernel.os.loader, Some(Loader::rom("/usr/lib/xen/boot/hvmloader")));
@@ -260,7 +268,10 @@ fn lists_of_running_domains_are_read() {
     let [_, hvm, pv] = list.as_slice() else { panic!("{} domains", list.len()) };
     assert_eq!(hvm.guest.serials.len(), 2);
     assert_eq!(hvm.guest.disks[2].source, None);
-    assert_eq!(hvm.guest.videos, [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1) }]);
+    assert_eq!(
+        hvm.guest.videos,
+        [Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1), ..Video::default() }]
+    );
     assert_eq!(pv.guest.interfaces[0].vifname.as_deref(), Some("foo0"));
     assert_eq!(pv.guest.interfaces[1].mac.map(|mac| mac.to_string()).as_deref(), Some("00:16:3e:06:e8:8f"));
 }

@@ -1,5 +1,7 @@
 //! Guests made up for the tests of the languages: all that the model can hold, in the form that readers give.
 
+mod beyond;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -12,7 +14,12 @@ use crate::model::guest::{
 };
 use crate::model::{Guest, GuestType, Uuid};
 
-/// Any guest.
+/// Any guest, with all that the model can hold.
+pub(crate) fn whole_guests() -> impl Strategy<Value = Guest> {
+    (guests(), beyond::beyond()).prop_map(|(guest, beyond)| beyond.over(guest))
+}
+
+/// Any guest of what all languages have some word for.
 pub(crate) fn guests() -> impl Strategy<Value = Guest> {
     (base(), os(), hardware(), disks(), vec(interfaces(), 0..4), screens()).prop_map(
         |(base, os, hardware, disks, interfaces, (graphics, videos))| {
@@ -107,6 +114,7 @@ fn os() -> impl Strategy<Value = Os> {
             cmdline,
             root,
             boot,
+            ..Os::default()
         },
     )
 }
@@ -124,14 +132,19 @@ struct Hardware {
 }
 
 fn hardware() -> impl Strategy<Value = Hardware> {
-    let features = (any::<[bool; 4]>(), option::of(any::<bool>()))
-        .prop_map(|([acpi, apic, pae, viridian], hap)| Features { acpi, apic, pae, hap, viridian });
+    let features =
+        (any::<[bool; 4]>(), option::of(any::<bool>())).prop_map(|([acpi, apic, pae, viridian], hap)| {
+            Features { acpi, apic, pae, hap, viridian, ..Features::default() }
+        });
     let kind = select(InputKind::ALL.map(|(kind, _)| kind).to_vec());
     let inputs = vec(kind.prop_map(|kind| Input { kind, bus: InputBus::Usb }), 0..3);
     let place = (any::<u16>(), any::<u8>(), 0..32u8, 0..8u8)
         .prop_map(|(domain, bus, slot, function)| PciAddress { domain, bus, slot, function });
     let pci = proptest::collection::btree_map(place, any::<bool>(), 0..3).prop_map(|devices| {
-        devices.into_iter().map(|(address, managed)| PciDevice { address, managed }).collect::<Vec<_>>()
+        devices
+            .into_iter()
+            .map(|(address, managed)| PciDevice { address, managed, permissive: false })
+            .collect::<Vec<_>>()
     });
     let sounds = vec("[a-z0-9]{2,6}", 0..3);
     (features, clock(), ports(), ports(), inputs, sounds, pci, option::of(path())).prop_map(
@@ -155,10 +168,13 @@ fn clock() -> impl Strategy<Value = Clock> {
         Just(ClockOffset::Reset),
         (-100_000..100_000i64).prop_map(ClockOffset::Seconds)
     ];
-    let hpet =
-        option::of(any::<bool>()).prop_map(|present| Timer { name: "hpet".into(), present, mode: None });
+    let hpet = option::of(any::<bool>()).prop_map(|present| Timer {
+        name: "hpet".into(),
+        present,
+        ..Timer::default()
+    });
     let tsc = (option::of(any::<bool>()), option::of("native|emulate|paravirt"))
-        .prop_map(|(present, mode)| Timer { name: "tsc".into(), present, mode });
+        .prop_map(|(present, mode)| Timer { name: "tsc".into(), present, mode, ..Timer::default() });
     (basis, offset, option::of(hpet), option::of(tsc)).prop_map(|(basis, offset, hpet, tsc)| Clock {
         basis,
         offset,
@@ -207,6 +223,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
                 format,
                 target,
                 shareable,
+                ..Disk::default()
             })
             .collect()
     })
@@ -231,6 +248,7 @@ fn interfaces() -> impl Strategy<Value = Interface> {
             model,
             vifname,
             rate_kib,
+            ..Interface::default()
         },
     )
 }
@@ -242,6 +260,6 @@ fn screens() -> impl Strategy<Value = (Vec<Graphics>, Vec<Video>)> {
     let sdl = (option::of(words()), option::of(path()))
         .prop_map(|(display, xauth)| Graphics::Sdl { display, xauth });
     let video = ("cirrus|vga|xen", option::of(1..100_000u32), option::of(1..3u32))
-        .prop_map(|(model, vram_kib, heads)| Video { model, vram_kib, heads });
+        .prop_map(|(model, vram_kib, heads)| Video { model, vram_kib, heads, ..Video::default() });
     (vec(prop_oneof![3 => vnc, 1 => sdl], 0..2), vec(video, 0..2))
 }

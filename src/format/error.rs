@@ -23,6 +23,29 @@ impl Place {
         let column = before.iter().skip(line_start).filter(|byte| **byte & 0xc0 != 0x80).count() + 1;
         Place { line, column }
     }
+
+    /// The places of several bytes of `text`, which are in order: one walk, however many there are.
+    pub(crate) fn of_all(text: &str, offsets: impl IntoIterator<Item = usize>) -> Vec<Place> {
+        let (mut line, mut line_start, mut seen) = (1, 0, 0);
+        // Up to where the columns of this line have been counted.
+        let mut counted = (0, 0);
+        let mut places = Vec::new();
+        for at in offsets {
+            let at = at.min(text.len());
+            for (offset, byte) in (seen..at).zip(text.as_bytes().get(seen..at).unwrap_or_default()) {
+                if *byte == b'\n' {
+                    (line, line_start) = (line + 1, offset + 1);
+                }
+            }
+            seen = seen.max(at);
+            let (from, before) = if counted.0 >= line_start { counted } else { (line_start, 0) };
+            let more = text.as_bytes().get(from..at).unwrap_or_default();
+            let count = before + more.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+            counted = (at, count);
+            places.push(Place { line, column: count + 1 });
+        }
+        places
+    }
 }
 
 /// A text that is malformed, or says something impossible. Becomes [`Status::InvalidConfig`].
@@ -78,6 +101,8 @@ mod tests {
         assert_eq!(column_of("a"), Place { line: 1, column: 1 });
         assert_eq!(column_of("ß"), Place { line: 2, column: 5 });
         assert_eq!(Place::of(text, 1000), Place { line: 3, column: 1 });
+        let all = [0, 1, 3, 5, 5, 12, 1000];
+        assert_eq!(Place::of_all(text, all), all.map(|offset| Place::of(text, offset)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod arbitrary;
+mod beyond;
 pub mod capabilities;
 mod chardev;
 mod config;

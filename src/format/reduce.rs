@@ -8,14 +8,15 @@
 use crate::error::{Result, Status};
 use crate::model::Guest;
 use crate::model::guest::{
-    CharDevice, Clock, Disk, Features, Graphics, Input, Interface, InterfaceKind, Lifecycle, PciDevice, Video,
+    Channel, CharDevice, Clock, Controller, Disk, Features, Graphics, Input, Interface, InterfaceKind,
+    Lifecycle, NumaTuning, PciDevice, PowerManagement, Timer, UsbDevice, Video, VirtualPort,
 };
 
 /// The most things that are left out of one guest.
 const MAX_LOSSES: usize = 100;
 
 /// Parts that a guest can be without, each by itself.
-const PARTS: [fn(&mut Guest); 25] = [
+const PARTS: &[fn(&mut Guest)] = &[
     |guest| guest.title = None,
     |guest| guest.description = None,
     |guest| guest.memory_kib = guest.max_memory_kib,
@@ -41,21 +42,51 @@ const PARTS: [fn(&mut Guest); 25] = [
     |guest| guest.emulator = None,
     |guest| guest.os.cmdline = None,
     |guest| guest.os.initrd = None,
+    |guest| guest.metadata = None,
+    |guest| guest.cpu_tuning.pins.clear(),
+    |guest| guest.cpu_tuning.weight = None,
+    |guest| guest.cpu_tuning.cap_percent = None,
+    |guest| guest.numa_tuning.memory = None,
+    |guest| guest.numa_tuning.cells.clear(),
+    |guest| guest.numa_tuning = NumaTuning::default(),
+    |guest| guest.cpu.iter_mut().for_each(|cpu| cpu.features.clear()),
+    |guest| guest.cpu.iter_mut().for_each(|cpu| cpu.numa.clear()),
+    |guest| guest.cpu = None,
+    |guest| guest.power_management = PowerManagement::default(),
+    |guest| guest.os.nvram = None,
+    |guest| guest.os.firmware = None,
+    |guest| guest.os.acpi_table = None,
+    |guest| guest.features.privnet = false,
+    |guest| guest.features.e820_host = None,
+    |guest| guest.features.passthrough = None,
+    |guest| guest.usb_redirections = 0,
+    |guest| guest.arguments = None,
 ];
 
-const OF_DISK: [fn(&mut Disk); 4] = [
+const OF_DISK: &[fn(&mut Disk)] = &[
     |disk| disk.driver = None,
     |disk| disk.format = None,
     |disk| disk.shareable = false,
     |disk| disk.other_bus = None,
+    |disk| disk.discard = None,
+    |disk| disk.backend = None,
+    |disk| disk.boot_order = None,
+    |disk| disk.cache = None,
+    |disk| disk.io = None,
 ];
 
-const OF_INTERFACE: [fn(&mut Interface); 6] = [
+const OF_INTERFACE: &[fn(&mut Interface)] = &[
     |interface| interface.ips.clear(),
     |interface| interface.script = None,
     |interface| interface.model = None,
     |interface| interface.vifname = None,
     |interface| interface.rate_kib = None,
+    |interface| interface.vlan = None,
+    |interface| interface.virtual_port = interface.virtual_port.take().map(|_| VirtualPort::default()),
+    |interface| interface.virtual_port = None,
+    |interface| interface.backend = None,
+    |interface| interface.mtu = None,
+    |interface| interface.boot_order = None,
     |interface| {
         if let InterfaceKind::Ethernet(device) = &mut interface.kind {
             *device = None;
@@ -63,26 +94,38 @@ const OF_INTERFACE: [fn(&mut Interface); 6] = [
     },
 ];
 
-const OF_GRAPHICS: [fn(&mut Graphics); 3] = [
+const OF_GRAPHICS: &[fn(&mut Graphics)] = &[
     |graphics| {
-        if let Graphics::Vnc { listen, .. } = graphics {
+        if let Graphics::Vnc { listen, .. } | Graphics::Spice { listen, .. } = graphics {
             *listen = None;
         }
     },
     |graphics| {
-        if let Graphics::Vnc { password, .. } = graphics {
+        if let Graphics::Vnc { password, .. } | Graphics::Spice { password, .. } = graphics {
             *password = None;
         }
     },
     |graphics| match graphics {
-        Graphics::Vnc { keymap, .. } => *keymap = None,
+        Graphics::Vnc { keymap, .. } | Graphics::Spice { keymap, .. } => *keymap = None,
         Graphics::Sdl { display, xauth } => (*display, *xauth) = (None, None),
     },
 ];
 
-const OF_VIDEO: [fn(&mut Video); 2] = [|video| video.heads = None, |video| video.vram_kib = None];
+const OF_VIDEO: &[fn(&mut Video)] = &[
+    |video| video.heads = None,
+    |video| video.vram_kib = None,
+    |video| video.ram_kib = None,
+    |video| video.vgamem_kib = None,
+];
 
-const OF_PCI: [fn(&mut PciDevice); 1] = [|device| device.managed = false];
+const OF_PCI: &[fn(&mut PciDevice)] = &[|device| device.managed = false, |device| device.permissive = false];
+
+const OF_TIMER: &[fn(&mut Timer)] = &[
+    |timer| timer.tickpolicy = None,
+    |timer| timer.track = None,
+    |timer| timer.frequency = None,
+    |timer| timer.mode = None,
+];
 
 /// What `write` makes of the guest without the parts that it refuses, and its refusals.
 ///
@@ -120,6 +163,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn smaller(&self) -> Option<Guest> {
+        // A timer that can be without one of its words is kept.
+        if let Some(smaller) = self.in_list(|guest| &mut guest.clock.timers, OF_TIMER) {
+            return Some(smaller);
+        }
         let parts = PARTS.iter().map(|part| {
             let mut candidate = self.guest.clone();
             part(&mut candidate);
@@ -128,11 +175,14 @@ impl Search<'_> {
         parts
             .into_iter()
             .find(|candidate| self.helps(candidate))
-            .or_else(|| self.in_list(|guest| &mut guest.disks, &OF_DISK))
-            .or_else(|| self.in_list(|guest| &mut guest.interfaces, &OF_INTERFACE))
-            .or_else(|| self.in_list(|guest| &mut guest.graphics, &OF_GRAPHICS))
-            .or_else(|| self.in_list(|guest| &mut guest.videos, &OF_VIDEO))
-            .or_else(|| self.in_list(|guest| &mut guest.pci_devices, &OF_PCI))
+            .or_else(|| self.in_list(|guest| &mut guest.disks, OF_DISK))
+            .or_else(|| self.in_list(|guest| &mut guest.interfaces, OF_INTERFACE))
+            .or_else(|| self.in_list(|guest| &mut guest.graphics, OF_GRAPHICS))
+            .or_else(|| self.in_list(|guest| &mut guest.videos, OF_VIDEO))
+            .or_else(|| self.in_list(|guest| &mut guest.pci_devices, OF_PCI))
+            .or_else(|| self.in_list::<UsbDevice>(|guest| &mut guest.usb_devices, &[]))
+            .or_else(|| self.in_list::<Controller>(|guest| &mut guest.controllers, &[]))
+            .or_else(|| self.in_list::<Channel>(|guest| &mut guest.channels, &[]))
             .or_else(|| self.in_list::<CharDevice>(|guest| &mut guest.serials, &[]))
             .or_else(|| self.in_list::<CharDevice>(|guest| &mut guest.parallels, &[]))
             .or_else(|| self.in_list::<Input>(|guest| &mut guest.inputs, &[]))

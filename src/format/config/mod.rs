@@ -186,25 +186,9 @@ pub(in crate::format) fn syntax_error<L: Language>(text: &str, fault: Fault) -> 
     SyntaxError { language: L::NAME, place: Some(Place::of(text, fault.at)), message: fault.message }
 }
 
-/// Keys with their places. One walk through the text, however many there are.
+/// Keys with their places.
 fn placed(text: &str, mut others: Vec<(String, usize)>) -> Vec<Other> {
     others.sort_by_key(|(_, at)| *at);
-    let (mut line, mut line_start, mut seen) = (1, 0, 0);
-    let mut column = (0, 0);
-    let mut out = Vec::with_capacity(others.len());
-    for (key, at) in others {
-        for (offset, byte) in (seen..at).zip(text.as_bytes().get(seen..at).unwrap_or_default()) {
-            if *byte == b'\n' {
-                (line, line_start) = (line + 1, offset + 1);
-            }
-        }
-        seen = seen.max(at);
-        // Counted from the last place on this line, so that a long line is walked once.
-        let (from, before) = if column.0 >= line_start { column } else { (line_start, 0) };
-        let more = text.as_bytes().get(from..at).unwrap_or_default();
-        let count = before + more.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-        column = (at, count);
-        out.push(Other { key, place: Place { line, column: count + 1 } });
-    }
-    out
+    let places = Place::of_all(text, others.iter().map(|(_, at)| *at));
+    others.into_iter().zip(places).map(|((key, _), place)| Other { key, place }).collect()
 }

@@ -99,6 +99,9 @@ fn interface(node: &Node<'_>, is_hvm: bool) -> Result<Interface> {
         // vifDOMID.N is the name that Xen itself gives in one life.
         vifname: node.text_at("ifname")?.filter(|name| !name.starts_with("vif")),
         rate_kib: rate(node)?,
+        mtu: node.number_at("mtu")?.filter(|mtu| *mtu != 0),
+        backend: node.text_at("backend_domname")?,
+        ..Interface::default()
     })
 }
 
@@ -131,7 +134,11 @@ fn pci(node: &Node<'_>) -> Result<PciDevice> {
         return node.fault("there is no such PCI address");
     }
     // Taken from its driver, as `managed` asks for.
-    Ok(PciDevice { address, managed: node.flag_at("seize")?.unwrap_or(false) })
+    Ok(PciDevice {
+        address,
+        managed: node.flag_at("seize")?.unwrap_or(false),
+        permissive: node.flag_at("permissive")?.unwrap_or(false),
+    })
 }
 
 /// The screens of a framebuffer, or of an HVM guest.

@@ -188,7 +188,12 @@ fn clock(build: &Node<'_>, guest: &mut Guest) -> Result<()> {
         Some("native_paravirt") => "paravirt",
         _ => return Ok(()),
     };
-    guest.clock.timers.push(Timer { name: "tsc".into(), present: Some(true), mode: Some(mode.into()) });
+    guest.clock.timers.push(Timer {
+        name: "tsc".into(),
+        present: Some(true),
+        mode: Some(mode.into()),
+        ..Timer::default()
+    });
     Ok(())
 }
 
@@ -205,6 +210,7 @@ fn hvm(build: &Node<'_>, own: &Node<'_>, guest: &mut Guest) -> Result<()> {
         hap: guest.features.hap,
         // Since Xen 4.6 single parts of it can be chosen.
         viridian: own.flag_at("viridian")?.unwrap_or(false) || !own.list_at("viridian_enable")?.is_empty(),
+        ..guest.features
     };
     guest.os.loader = match own.text_at("firmware")? {
         Some(path) => Some(Loader::rom(path)),
@@ -228,7 +234,10 @@ fn hvm(build: &Node<'_>, own: &Node<'_>, guest: &mut Guest) -> Result<()> {
         }
     }
     if let Some(present) = own.flag_at("hpet")? {
-        guest.clock.timers.insert(0, Timer { name: "hpet".into(), present: Some(present), mode: None });
+        guest
+            .clock
+            .timers
+            .insert(0, Timer { name: "hpet".into(), present: Some(present), ..Timer::default() });
     }
     for word in texts(own, "usbdevice", "usbdevice_list")? {
         // Other words are the host's devices and disks, which have no element yet.
@@ -287,7 +296,7 @@ fn video(build: &Node<'_>, own: &Node<'_>, has_screen: bool) -> Result<Option<Vi
         None if !has_screen && vram_kib.is_none_or(|kib| kib == CIRRUS_KIB) => return Ok(None),
         _ => ("cirrus", Some(CIRRUS_KIB)),
     };
-    Ok(Some(Video { model: model.into(), vram_kib: vram_kib.or(usual), heads: Some(1) }))
+    Ok(Some(Video { model: model.into(), vram_kib: vram_kib.or(usual), heads: Some(1), ..Video::default() }))
 }
 
 fn lifecycle(config: &Node<'_>, key: &'static str) -> Result<Lifecycle> {

@@ -163,7 +163,7 @@ fn clock(value: &Sexpr, image: &Sexpr, guest: &mut Guest) -> Result<()> {
     };
     if guest.is_hvm() && image.child("hpet").is_some() {
         let present = Some(flag(image, "hpet"));
-        guest.clock.timers.push(Timer { name: "hpet".into(), present, mode: None });
+        guest.clock.timers.push(Timer { name: "hpet".into(), present, ..Timer::default() });
     }
     let mode = match number::<u32>(image, "tsc_mode")? {
         Some(1) => "emulate",
@@ -171,7 +171,12 @@ fn clock(value: &Sexpr, image: &Sexpr, guest: &mut Guest) -> Result<()> {
         Some(3) => "paravirt",
         _ => return Ok(()),
     };
-    guest.clock.timers.push(Timer { name: "tsc".into(), present: Some(true), mode: Some(mode.into()) });
+    guest.clock.timers.push(Timer {
+        name: "tsc".into(),
+        present: Some(true),
+        mode: Some(mode.into()),
+        ..Timer::default()
+    });
     Ok(())
 }
 
@@ -226,7 +231,7 @@ fn hvm(image: &Sexpr, guest: &mut Guest) -> Result<()> {
     let vram_kib = number::<u32>(image, "videoram")?.and_then(|mib| mib.checked_mul(1024));
     if flag(image, "stdvga") || vram_kib.is_some() {
         let model = if flag(image, "stdvga") { "vga" } else { "cirrus" };
-        guest.videos.push(Video { model: model.into(), vram_kib, heads: None });
+        guest.videos.push(Video { model: model.into(), vram_kib, ..Video::default() });
     }
     Ok(())
 }
@@ -334,6 +339,7 @@ fn interface(device: &Sexpr, is_hvm: bool) -> Result<Interface> {
         // vifDOMID.N is the name that Xen itself gives in one life.
         vifname: text(device, "vifname").filter(|name| !name.starts_with("vif")),
         rate_kib,
+        ..Interface::default()
     })
 }
 
@@ -363,7 +369,7 @@ fn pci(device: &Sexpr, guest: &mut Guest) -> Result<()> {
     for dev in device.children("dev") {
         let part = |key: &str| dev.value(key).unwrap_or("0");
         match PciAddress::from_parts(part("domain"), part("bus"), part("slot"), part("func")) {
-            Some(address) => guest.pci_devices.push(PciDevice { address, managed: false }),
+            Some(address) => guest.pci_devices.push(PciDevice { address, managed: false, permissive: false }),
             None => return Err("a (pci ...) device has no such address".into()),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::XendFormat;
 use crate::error::{Error, Result, Status};
+use crate::format::beyond::beyond_xend;
 use crate::format::chardev::to_words;
 use crate::format::cpuset::cpu_ranges;
 use crate::model::guest::{
@@ -109,6 +110,9 @@ fn device(value: Sexpr) -> Sexpr {
 
 /// What no xend can hold.
 fn check(guest: &Guest) -> Result<()> {
+    if let Some(what) = beyond_xend(guest) {
+        return Err(unsupported(what));
+    }
     match guest.os.kind {
         GuestType::Pv | GuestType::Hvm => {}
         GuestType::Pvh => {
@@ -339,6 +343,7 @@ fn old_screen(image: &mut Items, screen: &Graphics, format: XendFormat) -> Resul
                 return Err(unsupported("the password or listening address of <graphics> on Xen 3.0.2"));
             }
         }
+        Graphics::Spice { .. } => return Err(unsupported("<graphics type='spice'>")),
         Graphics::Sdl { display, xauth } => {
             image.flag("sdl", true);
             image.some("display", display.as_ref());
@@ -355,6 +360,7 @@ fn framebuffer(screen: &Graphics) -> Result<Sexpr> {
             vfb.put("type", "vnc");
             vnc(&mut vfb, screen)?;
         }
+        Graphics::Spice { .. } => return Err(unsupported("<graphics type='spice'>")),
         Graphics::Sdl { display, xauth } => {
             vfb.put("type", "sdl");
             vfb.some("display", display.as_ref());
@@ -423,7 +429,7 @@ fn uname(disk: &Disk, source: &str) -> String {
             format!("{driver}:{format}:{source}")
         }
         (Some(driver), _) => format!("{driver}:{source}"),
-        (None, DiskKind::File) => format!("file:{source}"),
+        (None, DiskKind::File | DiskKind::Network) => format!("file:{source}"),
         (None, DiskKind::Block) if source.starts_with('/') => format!("phy:{source}"),
         (None, DiskKind::Block) => format!("phy:/dev/{source}"),
     }
@@ -439,6 +445,7 @@ fn interface(interface: &Interface, is_hvm: bool, format: XendFormat) -> Result<
             vif.put("script", interface.script.as_deref().unwrap_or(VIF_BRIDGE));
         }
         InterfaceKind::Ethernet(_) => vif.some("script", interface.script.as_ref()),
+        InterfaceKind::HostDevice { .. } => return Err(unsupported("<interface type='hostdev'>")),
         InterfaceKind::Network(network) => {
             let what = format!(
                 "<interface type='network'> (the network '{network}'); name its bridge with type='bridge'"

@@ -424,7 +424,7 @@ impl<'a> Reader<'a, '_> {
                 continue;
             };
             if taken.insert(address) {
-                devices.push((id, PciDevice { address, managed }));
+                devices.push((id, PciDevice { address, managed, permissive: false }));
             } else {
                 self.found
                     .error(line.value_at, format!("pci: the device {address} stands here a second time"));

@@ -1,6 +1,7 @@
 //! The model -> lines, in the README's order.
 
 use crate::error::{Error, Result, Status};
+use crate::format::beyond::beyond_xend;
 use crate::format::chardev::to_words;
 use crate::format::error::shown;
 use crate::model::guest::{
@@ -112,6 +113,9 @@ pub(super) fn text(guest: &Guest) -> Result<String> {
 
 /// What the language has no words for at all.
 fn refuse(guest: &Guest) -> Result<()> {
+    if let Some(what) = beyond_xend(guest) {
+        return Err(unsupported(what));
+    }
     if guest.os.kind == GuestType::Pvh {
         return Err(unsupported("a PVH guest (<os><type>xenpvh)"));
     }
@@ -238,6 +242,7 @@ fn disk(disk: &Disk) -> Result<String> {
         (DiskKind::File, None | Some("raw")) => "file",
         (DiskKind::File, Some("qcow")) => "qcow",
         (DiskKind::File, Some("vhd" | "vpc")) => "vhd",
+        (DiskKind::Network, None) => return Err(this("a source on the network")),
         (_, Some(format)) => return Err(this(&format!("the format '{}'", shown(format)))),
     };
     let mode = if disk.readonly { "r" } else { "w" };
@@ -250,6 +255,7 @@ fn nic(interface: &Interface) -> Result<String> {
         InterfaceKind::Bridge(bridge) => bridge.as_deref(),
         InterfaceKind::Ethernet(_) => return Err(unsupported("<interface type='ethernet'>")),
         InterfaceKind::Network(_) => return Err(unsupported("<interface type='network'>: name its bridge")),
+        InterfaceKind::HostDevice { .. } => return Err(unsupported("<interface type='hostdev'>")),
     };
     let nowhere = [
         ("<ip>", !interface.ips.is_empty()),
@@ -288,5 +294,6 @@ fn display(screen: &Graphics) -> Result<String> {
         }
         Graphics::Sdl { display: None, xauth: None } => Ok("sdl".into()),
         Graphics::Sdl { .. } => Err(unsupported("the X display of an SDL screen")),
+        Graphics::Spice { .. } => Err(unsupported("<graphics type='spice'>")),
     }
 }

@@ -217,7 +217,7 @@ fn disk(said: &Said<'_>, at: usize) -> Result<Disk> {
         target,
         other_bus: None,
         readonly: readonly || said.is_cdrom,
-        shareable: false,
+        ..Disk::default()
     })
 }
 
@@ -262,7 +262,7 @@ pub(super) fn write(disk: &Disk, is_hvm: bool) -> error::Result<String> {
         (None, _) => {}
         (Some(path), _) if path.starts_with('/') => words.push(format!("target={path}")),
         (Some(name), DiskKind::Block) => words.push(format!("target=/dev/{name}")),
-        (Some(path), DiskKind::File) => {
+        (Some(path), DiskKind::File | DiskKind::Network) => {
             return Err(unsupported(format!("the relative path '{}' of a disk", shown(path))));
         }
     }

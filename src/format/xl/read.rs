@@ -298,14 +298,19 @@ fn clock(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
             }
         };
         if let Some(mode) = mode {
-            let timer = Timer { name: "tsc".into(), present: Some(true), mode: Some(mode.into()) };
+            let timer = Timer {
+                name: "tsc".into(),
+                present: Some(true),
+                mode: Some(mode.into()),
+                ..Timer::default()
+            };
             guest.clock.timers.push(timer);
         }
     }
     if guest.is_hvm()
         && let Some(present) = settings.flag("hpet")?
     {
-        guest.clock.timers.push(Timer { name: "hpet".into(), present: Some(present), mode: None });
+        guest.clock.timers.push(Timer { name: "hpet".into(), present: Some(present), ..Timer::default() });
     }
     Ok(())
 }
@@ -403,7 +408,7 @@ fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         if guest.pci_devices.iter().any(|device| device.address == address) {
             return fault(at, format!("pci: the device {address} stands here a second time"));
         }
-        let mut device = PciDevice { address, managed: false };
+        let mut device = PciDevice { address, managed: false, permissive: false };
         if !slot.is_empty() {
             settings.leave("pci (slot)", at);
         }

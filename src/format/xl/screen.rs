@@ -161,7 +161,7 @@ fn video(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
             _ => Some(CIRRUS_KIB),
         };
         let vram_kib = vram.and_then(|mib| mib.checked_mul(1024)).or(usual);
-        guest.videos.push(Video { model: model.into(), vram_kib, heads: Some(1) });
+        guest.videos.push(Video { model: model.into(), vram_kib, heads: Some(1), ..Video::default() });
     }
     Ok(())
 }
@@ -237,6 +237,7 @@ fn words(screen: &Graphics) -> error::Result<Vec<(&'static str, String)>> {
             words.extend(password.clone().map(|password| ("vncpasswd", password)));
             words.extend(keymap.clone().map(|keymap| ("keymap", keymap)));
         }
+        Graphics::Spice { .. } => return Err(unsupported("<graphics type='spice'>")),
         Graphics::Sdl { display, xauth } => {
             words.extend([("vnc", "0".into()), ("sdl", "1".into())]);
             words.extend(display.clone().map(|display| ("display", display)));

@@ -85,7 +85,7 @@ fn as_said(mut guest: Guest) -> Guest {
         let vram = video.vram_kib.map_or(usual(&video.model), |kib| kib.next_multiple_of(1024));
         Video { vram_kib: Some(vram), heads: Some(1), ..video }
     });
-    let cirrus = Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1) };
+    let cirrus = Video { model: "cirrus".into(), vram_kib: Some(8192), heads: Some(1), ..Video::default() };
     guest.videos = match video {
         Some(video) if video != cirrus => vec![video],
         _ if is_hvm && !guest.graphics.is_empty() => vec![cirrus],
@@ -320,7 +320,7 @@ fn keys_that_depend_on_each_other_end_up_meaning_one_thing() {
     let changed = Guest { graphics: vec![vnc], ..guest.clone() };
     let text = update(old, &changed).unwrap();
     assert_eq!(from_xl(&text).unwrap(), changed, "{text}");
-    let video = Video { model: "cirrus".into(), vram_kib: Some(16384), heads: Some(1) };
+    let video = Video { model: "cirrus".into(), vram_kib: Some(16384), heads: Some(1), ..Video::default() };
     let changed = Guest { videos: vec![video], ..guest.clone() };
     let text = update(old, &changed).unwrap();
     assert_eq!(from_xl(&text).unwrap(), changed, "{text}");

@@ -116,6 +116,7 @@ pub(super) fn write(interface: &Interface, is_hvm: bool) -> error::Result<String
         // What tells it from one that its own script connects.
         InterfaceKind::Bridge(None) => script = script.or(Some(VIF_BRIDGE)),
         InterfaceKind::Ethernet(_) => {}
+        InterfaceKind::HostDevice { .. } => return Err(unsupported("<interface type='hostdev'>")),
         InterfaceKind::Network(network) => {
             return Err(unsupported(format!(
                 "<interface type='network'> (the network '{}'); name its bridge with type='bridge'",

@@ -3,6 +3,7 @@
 use super::read::OVMF;
 use super::{disk, dm, screen, vif};
 use crate::error::{Error, Result, Status};
+use crate::format::beyond::beyond_xend;
 use crate::format::chardev::to_words;
 pub(super) use crate::format::config::items::Items;
 use crate::format::cpuset::cpu_ranges;
@@ -29,6 +30,9 @@ pub(super) fn unsupported(what: impl AsRef<str>) -> Error {
 
 /// What no file that xl takes can say, or what no guest can start with.
 pub(super) fn check(guest: &Guest) -> Result<()> {
+    if let Some(what) = beyond_xend(guest) {
+        return Err(unsupported(what));
+    }
     if guest.graphics.len() > 1 && guest.is_hvm() {
         return Err(unsupported("more than one <graphics>"));
     }

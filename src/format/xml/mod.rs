@@ -15,11 +15,12 @@
 //! by [`write_with_secrets`].
 
 mod read;
+mod refused;
 mod tree;
 mod write;
 
 use super::error::{Place, SyntaxError};
-use super::problem::{Examined, Problem};
+use super::problem::{Examined, Sink};
 use crate::error::Result;
 use crate::model::Guest;
 use crate::model::guest::Live;
@@ -31,23 +32,44 @@ const LANGUAGE: &str = "domain XML";
 /// Errors: [`crate::Status::InvalidConfig`], with line and column, for a text that is no XML, larger than 4 MiB, deeper than 32 elements,
 /// with a DOCTYPE or an unknown entity, with something unknown or impossible in it.
 pub fn parse(text: &str) -> Result<Guest> {
-    read_document(text).map_err(Into::into)
-}
-
-/// Reads a description and says what is wrong with it.
-pub fn examine(text: &str) -> Examined {
-    match read_document(text) {
-        Ok(guest) => Examined { guest: Some(guest), problems: Vec::new() },
-        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
+    let text = without_mark(text);
+    let (guest, mut faults) = read_document(text);
+    match faults.first_in_text() {
+        None => Ok(guest),
+        Some(fault) => {
+            let place = Some(Place::of(text, fault.at.start));
+            Err(SyntaxError { language: LANGUAGE, place, message: fault.message }.into())
+        }
     }
 }
 
-fn read_document(text: &str) -> Result<Guest, SyntaxError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    tree::Element::parse(text).and_then(read::guest).map_err(|fault| {
-        let place = Some(Place::of(text, fault.at));
-        SyntaxError { language: LANGUAGE, place, message: fault.message }
-    })
+/// Reads a description and says all that is wrong with it. A text that is no XML has one fault; what is wrong within an element whose
+/// other parts are wrong as well can show only when those are mended.
+pub fn examine(text: &str) -> Examined {
+    let text = without_mark(text);
+    let (guest, faults) = read_document(text);
+    let mut found = Sink::default();
+    for fault in faults.0 {
+        found.error(fault.at, fault.message);
+    }
+    Examined::new(Some(guest), found, LANGUAGE, text)
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The guest, and what is wrong; it is one only where nothing is.
+fn read_document(text: &str) -> (Guest, read::Faults) {
+    let mut faults = read::Faults::default();
+    let guest = match tree::Element::parse(text) {
+        Ok(root) => read::guest(root, &mut faults),
+        Err(fault) => {
+            faults.0.push(fault);
+            Guest::default()
+        }
+    };
+    (guest, faults)
 }
 
 /// [`parse`] for bytes that need not be UTF-8; such are an error with their place.

@@ -1,9 +1,13 @@
 //! A document as a small tree that is taken apart: what a reader has taken is gone, and what is left at the end was not understood.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use quick_xml::escape::{resolve_xml_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use super::refused;
 use crate::format::error::{shown, shown_up_to};
 
 /// The longest document, in bytes. libvirt's own longest descriptions have some tens of kilobytes.
@@ -15,38 +19,51 @@ const MAX_ATTRIBUTES: usize = 64;
 /// Elements in all: a guest with ten thousand devices.
 const MAX_ELEMENTS: usize = 100_000;
 
-/// What is wrong, and at which byte.
+/// What is wrong, and at which bytes.
 #[derive(Debug)]
 pub(super) struct Fault {
-    pub(super) at: usize,
+    pub(super) at: Range<usize>,
     pub(super) message: String,
 }
 
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 fn fault<T>(at: usize, message: impl Into<String>) -> Result<T> {
-    Err(Fault { at, message: message.into() })
+    Err(Fault { at: at..at.saturating_add(1), message: message.into() })
 }
 
 /// An element: what has not been taken from it yet.
 #[derive(Debug)]
-pub(super) struct Element {
-    pub(super) name: String,
-    at: usize,
-    attributes: Vec<(String, String)>,
-    children: Vec<Element>,
-    text: String,
+pub(super) struct Element<'a> {
+    pub(super) name: &'a str,
+    pub(super) at: usize,
+    attributes: Vec<Attribute<'a>>,
+    children: Vec<Element<'a>>,
+    text: Cow<'a, str>,
+    /// What stands between its tags, where its children are nobody's concern.
+    verbatim: Option<&'a str>,
 }
 
-impl Element {
+#[derive(Debug)]
+struct Attribute<'a> {
+    name: &'a str,
+    value: Cow<'a, str>,
+    /// From its name to the end of its value.
+    at: Range<usize>,
+}
+
+/// The elements whose content is kept as it is.
+const VERBATIM: &str = "metadata";
+
+impl<'a> Element<'a> {
     /// The document's root.
-    pub(super) fn parse(text: &str) -> Result<Element> {
+    pub(super) fn parse(text: &'a str) -> Result<Element<'a>> {
         if text.len() > MAX_BYTES {
             return fault(0, format!("the document has {} bytes; at most {MAX_BYTES} are read", text.len()));
         }
         let mut reader = Reader::from_str(text);
         // Elements that are open, outermost first.
-        let mut open: Vec<Element> = Vec::new();
+        let mut open: Vec<Element<'a>> = Vec::new();
         let mut root = None;
         let mut elements = 0;
         loop {
@@ -58,6 +75,7 @@ impl Element {
                     return fault(at, library(&error));
                 }
             };
+            let behind = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             let closed = match event {
                 Event::Start(tag) | Event::Empty(tag) if root.is_some() => {
                     return fault(
@@ -69,17 +87,29 @@ impl Element {
                     if open.len() == MAX_DEPTH {
                         return fault(at, format!("elements nested deeper than {MAX_DEPTH}"));
                     }
-                    open.push(Element::from_tag(&tag, at, &mut elements)?);
+                    let mut element = Element::from_tag(text, &tag, at, &mut elements)?;
+                    if open.len() == 1 && element.name == VERBATIM {
+                        // Until the end is known.
+                        element.verbatim = text.get(behind..);
+                    }
+                    open.push(element);
                     None
                 }
-                Event::Empty(tag) => Some(Element::from_tag(&tag, at, &mut elements)?),
-                Event::End(_) => open.pop(),
+                Event::Empty(tag) => Some(Element::from_tag(text, &tag, at, &mut elements)?),
+                Event::End(_) => open.pop().map(|mut element| {
+                    if let Some(rest) = element.verbatim {
+                        element.verbatim = rest.get(..rest.len() - (text.len() - at));
+                        element.children.clear();
+                        element.text = Cow::Borrowed("");
+                    }
+                    element
+                }),
                 Event::Text(words) => {
-                    add_text(&mut open, &words, at)?;
+                    add_text(text, &mut open, &words, at)?;
                     None
                 }
                 Event::CData(words) => {
-                    add_text(&mut open, &words, at)?;
+                    add_text(text, &mut open, &words, at)?;
                     None
                 }
                 Event::GeneralRef(reference) => {
@@ -92,7 +122,7 @@ impl Element {
                         },
                         Err(error) => return fault(at, library(&error)),
                     };
-                    add_text(&mut open, &character, at)?;
+                    add_text(text, &mut open, &character, at)?;
                     None
                 }
                 Event::DocType(_) => {
@@ -121,61 +151,92 @@ impl Element {
             }
         }
         if let Some(element) = open.last() {
-            return fault(element.at, format!("<{}> is not closed", shown(&element.name)));
+            return fault(element.at, format!("<{}> is not closed", shown(element.name)));
         }
         root.map_or_else(|| fault(text.len(), "no <domain> in it"), Ok)
     }
 
-    fn from_tag(tag: &BytesStart<'_>, at: usize, elements: &mut usize) -> Result<Element> {
+    fn from_tag(text: &'a str, tag: &BytesStart<'_>, at: usize, elements: &mut usize) -> Result<Element<'a>> {
         *elements += 1;
         if *elements > MAX_ELEMENTS {
             return fault(at, format!("more than {MAX_ELEMENTS} elements"));
         }
-        let name = tag.name().0.to_owned();
-        let mut attributes: Vec<(String, String)> = Vec::new();
+        let Some(name) = within(text, tag.name().0) else { return fault(at, "a tag without a name") };
+        let mut attributes: Vec<Attribute<'a>> = Vec::new();
         // The library compares each attribute with all before it: that is done here, after the limit.
         for attribute in tag.attributes().with_checks(false) {
             let attribute = match attribute {
                 Ok(attribute) => attribute,
-                Err(error) => return fault(at, format!("<{}>: {error}", shown(&name))),
+                Err(error) => return fault(at, format!("<{}>: {error}", shown(name))),
             };
-            let key = attribute.key.0;
-            if attributes.len() == MAX_ATTRIBUTES {
-                return fault(at, format!("<{}> has more than {MAX_ATTRIBUTES} attributes", shown(&name)));
-            }
-            if attributes.iter().any(|(other, _)| other == key) {
-                return fault(at, format!("<{}> has two attributes '{}'", shown(&name), shown(key)));
-            }
+            let Some(key) = within(text, attribute.key.0) else {
+                return fault(at, format!("<{}> has an attribute without a name", shown(name)));
+            };
+            let place = offset(text, key).unwrap_or(at);
             let raw: &str = &attribute.value;
-            if raw.contains('<') {
-                return fault(at, format!("<{}>: '<' in the attribute '{}'", shown(&name), shown(key)));
+            // The quote belongs to it.
+            let end = offset(text, raw).map_or(place, |start| start + raw.len()) + 1;
+            if attributes.len() == MAX_ATTRIBUTES {
+                return fault(at, format!("<{}> has more than {MAX_ATTRIBUTES} attributes", shown(name)));
             }
-            // XML's rule: a line break or tab that is written as such counts as a blank.
-            let spaced = raw.replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
-            let value = match unescape(&spaced) {
-                Ok(value) => value.into_owned(),
-                Err(error) => {
-                    return fault(
-                        at,
-                        format!("<{}>, attribute '{}': {}", shown(&name), shown(key), library(&error)),
-                    );
+            if attributes.iter().any(|other| other.name == key) {
+                return fault(place, format!("<{}> has two attributes '{}'", shown(name), shown(key)));
+            }
+            if raw.contains('<') {
+                return fault(place, format!("<{}>: '<' in the attribute '{}'", shown(name), shown(key)));
+            }
+            let value = match within(text, raw).filter(|raw| !raw.contains(['\n', '\r', '\t', '&'])) {
+                Some(plain) => Cow::Borrowed(plain),
+                None => {
+                    // XML's rule: a line break or tab that is written as such counts as a blank.
+                    let spaced = raw.replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
+                    match unescape(&spaced) {
+                        Ok(value) => Cow::Owned(value.into_owned()),
+                        Err(error) => {
+                            let why = library(&error);
+                            return fault(
+                                place,
+                                format!("<{}>, attribute '{}': {why}", shown(name), shown(key)),
+                            );
+                        }
+                    }
                 }
             };
-            check_characters(&value, at)?;
-            attributes.push((key.to_owned(), value));
+            check_characters(&value, place)?;
+            attributes.push(Attribute { name: key, value, at: place..end });
         }
-        Ok(Element { name, at, attributes, children: Vec::new(), text: String::new() })
+        let text = Cow::Borrowed("");
+        Ok(Element { name, at, attributes, children: Vec::new(), text, verbatim: None })
     }
 
     /// An error about this element: `<name>: message`.
     pub(super) fn fault<T>(&self, message: impl AsRef<str>) -> Result<T> {
-        fault(self.at, format!("<{}>: {}", shown(&self.name), message.as_ref()))
+        self.fault_at(self.span(), message)
+    }
+
+    /// An error about what an attribute said, which stood at `at`: `<name>: message`.
+    pub(super) fn fault_at<T>(&self, at: Range<usize>, message: impl AsRef<str>) -> Result<T> {
+        Err(Fault { at, message: format!("<{}>: {}", shown(self.name), message.as_ref()) })
+    }
+
+    /// `<name`.
+    fn span(&self) -> Range<usize> {
+        self.at..self.at + 1 + self.name.len()
+    }
+
+    fn take(&mut self, name: &str) -> Option<Attribute<'a>> {
+        let at = self.attributes.iter().position(|attribute| attribute.name == name)?;
+        Some(self.attributes.swap_remove(at))
     }
 
     /// Takes an attribute.
     pub(super) fn attribute(&mut self, name: &str) -> Option<String> {
-        let at = self.attributes.iter().position(|(key, _)| key == name)?;
-        Some(self.attributes.swap_remove(at).1)
+        self.take(name).map(|attribute| attribute.value.into_owned())
+    }
+
+    /// Takes an attribute, with its place.
+    pub(super) fn attribute_at(&mut self, name: &str) -> Option<(String, Range<usize>)> {
+        self.take(name).map(|attribute| (attribute.value.into_owned(), attribute.at))
     }
 
     /// Takes an attribute that must be there.
@@ -188,27 +249,50 @@ impl Element {
 
     /// Takes an attribute that is one of some words.
     pub(super) fn choice<T: Copy>(&mut self, name: &str, words: &[(T, &str)]) -> Result<Option<T>> {
-        let Some(value) = self.attribute(name) else { return Ok(None) };
+        let Some(Attribute { value, at, .. }) = self.take(name) else { return Ok(None) };
         match words.iter().find(|(_, word)| *word == value) {
             Some((meaning, _)) => Ok(Some(*meaning)),
             None => {
                 let known: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-                self.fault(format!("{name}='{}' is not known; expected {}", shown(&value), known.join(", ")))
+                let known = known.join(", ");
+                let value = shown(&value);
+                match refused::value(self.name, name, &value) {
+                    Some(why) => {
+                        self.fault_at(at, format!("{name}='{value}' is refused: {why}; expected {known}"))
+                    }
+                    None => self.fault_at(at, format!("{name}='{value}' is not known; expected {known}")),
+                }
             }
         }
     }
 
     /// Takes an attribute that is a number.
     pub(super) fn number<N: std::str::FromStr>(&mut self, name: &str) -> Result<Option<N>> {
-        let Some(value) = self.attribute(name) else { return Ok(None) };
+        let Some(Attribute { value, at, .. }) = self.take(name) else { return Ok(None) };
         match value.trim().parse() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => self.fault(format!("{name}='{}' is no number, or out of range", shown(&value))),
+            Err(_) => self.fault_at(at, format!("{name}='{}' is no number, or out of range", shown(&value))),
         }
     }
 
+    /// Takes the attributes that declare prefixes of names, but for those of `known`: prefix and name.
+    pub(super) fn namespaces(&mut self, known: &[&str]) -> Vec<(String, String)> {
+        let declares = |attribute: &mut Attribute<'a>| {
+            attribute.name.strip_prefix("xmlns:").is_some_and(|prefix| !known.contains(&prefix))
+        };
+        let of = |attribute: Attribute<'a>| {
+            (attribute.name.trim_start_matches("xmlns:").to_owned(), attribute.value.into_owned())
+        };
+        self.attributes.extract_if(.., declares).map(of).collect()
+    }
+
+    /// The content as it stands in the document, of an element that is kept so.
+    pub(super) fn verbatim(&self) -> Option<&'a str> {
+        self.verbatim
+    }
+
     /// Takes the child of that name; there can be one.
-    pub(super) fn child(&mut self, name: &str) -> Result<Option<Element>> {
+    pub(super) fn child(&mut self, name: &str) -> Result<Option<Element<'a>>> {
         let mut found = self.children(name).into_iter();
         let first = found.next();
         match found.next() {
@@ -218,7 +302,7 @@ impl Element {
     }
 
     /// Takes all children of that name, in order.
-    pub(super) fn children(&mut self, name: &str) -> Vec<Element> {
+    pub(super) fn children(&mut self, name: &str) -> Vec<Element<'a>> {
         self.children.extract_if(.., |child| child.name == name).collect()
     }
 
@@ -227,8 +311,8 @@ impl Element {
     pub(super) fn forget_aliases(&mut self) -> Result<()> {
         for child in &mut self.children {
             let mut made_up = child.children.extract_if(.., |alias| {
-                let name = alias.attributes.iter().find(|(key, _)| key == "name");
-                alias.name == "alias" && name.is_some_and(|(_, name)| !name.starts_with("ua-"))
+                let name = alias.attributes.iter().find(|attribute| attribute.name == "name");
+                alias.name == "alias" && name.is_some_and(|name| !name.value.starts_with("ua-"))
             });
             if let Some(mut alias) = made_up.next() {
                 alias.attribute("name");
@@ -255,25 +339,57 @@ impl Element {
 
     /// Takes the text of an element that has nothing else left; the element remains to point at.
     pub(super) fn take_text(&mut self) -> Result<String> {
-        let text = std::mem::take(&mut self.text);
+        let text = std::mem::take(&mut self.text).into_owned();
         self.done()?;
         Ok(text)
     }
 
     /// Nothing may be left.
     pub(super) fn done(&self) -> Result<()> {
-        if let Some((name, _)) = self.attributes.first() {
-            return self.fault(format!("the attribute '{}' is not known here", shown(name)));
-        }
-        if let Some(child) = self.children.first() {
-            let message = format!("<{}> is not known in <{}>", shown(&child.name), shown(&self.name));
-            return fault(child.at, message);
-        }
-        if !self.text.trim().is_empty() {
-            return self.fault(format!("the text '{}' does not belong here", shown(self.text.trim())));
-        }
-        Ok(())
+        self.left().map_or(Ok(()), Err)
     }
+
+    /// The first of what is left, as a fault.
+    fn left(&self) -> Option<Fault> {
+        self.every_left().next()
+    }
+
+    /// All that is left, as faults.
+    pub(super) fn every_left(&self) -> impl Iterator<Item = Fault> {
+        let attributes = self.attributes.iter().map(|attribute| Fault {
+            at: attribute.at.clone(),
+            message: match refused::attribute(self.name, attribute.name) {
+                Some(why) => format!("<{}>: {}= is refused: {why}", shown(self.name), shown(attribute.name)),
+                None => {
+                    let name = shown(attribute.name);
+                    format!("<{}>: the attribute '{name}' is not known here", shown(self.name))
+                }
+            },
+        });
+        let children = self.children.iter().map(|child| Fault {
+            at: child.span(),
+            message: match refused::element(self.name, child.name) {
+                Some(why) => format!("<{}> is refused: {why}", shown(child.name)),
+                None => format!("<{}> is not known in <{}>", shown(child.name), shown(self.name)),
+            },
+        });
+        let text = Some(self.text.trim()).filter(|text| !text.is_empty()).map(|text| Fault {
+            at: self.span(),
+            message: format!("<{}>: the text '{}' does not belong here", shown(self.name), shown(text)),
+        });
+        attributes.chain(children).chain(text)
+    }
+}
+
+/// Where `part` stands in `text`, which it was cut out of.
+fn offset(text: &str, part: &str) -> Option<usize> {
+    (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)
+}
+
+/// `part` as a part of `text`, which it was cut out of.
+fn within<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+    let start = offset(text, part)?;
+    text.get(start..start.checked_add(part.len())?).filter(|found| *found == part)
 }
 
 /// The XML library's own words, which can quote the document.
@@ -281,13 +397,20 @@ fn library(error: &impl std::fmt::Display) -> String {
     shown_up_to(200, &error.to_string())
 }
 
-fn add_text(open: &mut [Element], text: &str, at: usize) -> Result<()> {
+fn add_text<'a>(document: &'a str, open: &mut [Element<'a>], text: &str, at: usize) -> Result<()> {
     // A byte order mark may stand at the very beginning.
     let text = if at == 0 { text.trim_start_matches('\u{feff}') } else { text };
     check_characters(text, at)?;
     match open.last_mut() {
-        Some(element) if text.contains('\r') => element.text.push_str(&text.replace("\r\n", "\n")),
-        Some(element) => element.text.push_str(text),
+        // Blanks between elements say nothing: they are not even counted.
+        Some(element) if element.text.is_empty() && !text.contains('\r') => {
+            element.text = within(document, text).map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed);
+        }
+        Some(element) if !element.children.is_empty() && element.text.chars().all(char::is_whitespace) => {
+            element.text = within(document, text).map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed);
+        }
+        Some(element) if text.contains('\r') => element.text.to_mut().push_str(&text.replace("\r\n", "\n")),
+        Some(element) => element.text.to_mut().push_str(text),
         None if text.trim().is_empty() => {}
         None => {
             return fault(at, format!("the text '{}' stands outside of the document", shown(text.trim())));

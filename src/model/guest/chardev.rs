@@ -1,4 +1,4 @@
-//! A guest's serial and parallel ports.
+//! A guest's serial and parallel ports, and its named channels.
 
 /// A serial or parallel port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -6,6 +6,15 @@ pub struct CharDevice {
     /// Its number in the guest, from 0.
     pub port: u32,
     /// What it is connected to in the host.
+    pub source: CharSource,
+}
+
+/// A named channel between the host and a program in the guest: a console of Xen's that has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// By which the guest finds it: `org.qemu.guest_agent.0`.
+    pub name: String,
+    /// What it is connected to in the host: a pseudo-terminal, or a unix socket.
     pub source: CharSource,
 }
 

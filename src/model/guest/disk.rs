@@ -5,10 +5,12 @@
 pub struct Disk {
     /// What the guest sees.
     pub device: DiskDevice,
-    /// Whether the source is a file or a block device.
+    /// Whether the source is a file, a block device, or elsewhere.
     pub kind: DiskKind,
-    /// Where its data is in the host; None: an empty drive.
+    /// Where its data is in the host, or its name on the network ([`Disk::network`]); None: an empty drive.
     pub source: Option<String>,
+    /// How a source on the network is reached.
+    pub network: Option<NetworkSource>,
     /// Who serves it: `file`, `phy`, `tap`, `tap2`, `qemu`; None: the toolstack's choice.
     pub driver: Option<String>,
     /// How the data is laid out: `raw`, `qcow`, `qcow2`, ...
@@ -21,6 +23,16 @@ pub struct Disk {
     pub readonly: bool,
     /// Other guests may write to it too.
     pub shareable: bool,
+    /// Whether what the guest gives up is given back to the host; None: the toolstack's choice.
+    pub discard: Option<bool>,
+    /// The domain that serves it, where it is not the host's.
+    pub backend: Option<String>,
+    /// Its place in the order of what the firmware tries, from 1 (HVM).
+    pub boot_order: Option<u32>,
+    /// The device model's way to cache: `none`, `writeback`, ... Xen's toolstacks have no word for it.
+    pub cache: Option<String>,
+    /// The device model's way to do I/O: `threads`, `native`. Xen's toolstacks have no word for it.
+    pub io: Option<String>,
 }
 
 impl Default for Disk {
@@ -29,12 +41,18 @@ impl Default for Disk {
             device: DiskDevice::Disk,
             kind: DiskKind::File,
             source: None,
+            network: None,
             driver: None,
             format: None,
             target: String::new(),
             other_bus: None,
             readonly: false,
             shareable: false,
+            discard: None,
+            backend: None,
+            boot_order: None,
+            cache: None,
+            io: None,
         }
     }
 }
@@ -97,6 +115,45 @@ pub enum DiskKind {
     File,
     /// A block device.
     Block,
+    /// On the network.
+    Network,
+}
+
+/// How a disk's source on the network is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSource {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Who serves it; none: whom the host's own configuration names (Ceph).
+    pub hosts: Vec<NetworkHost>,
+}
+
+/// What is spoken with who serves a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Ceph's block devices; the source's name is `POOL/IMAGE`.
+    Rbd,
+    /// iSCSI; the source's name is the target's, and `/LUN`.
+    Iscsi,
+}
+
+impl Protocol {
+    /// All, with domain XML's words.
+    pub const ALL: [(Protocol, &'static str); 2] = [(Protocol::Rbd, "rbd"), (Protocol::Iscsi, "iscsi")];
+
+    /// domain XML's word.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(protocol, _)| *protocol == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// A host that serves a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetworkHost {
+    /// Its name or address.
+    pub name: String,
+    /// The TCP port; None: the protocol's usual one.
+    pub port: Option<u16>,
 }
 
 /// What a disk is plugged into.

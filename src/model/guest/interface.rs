@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use super::PciAddress;
+use crate::model::Uuid;
+
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Interface {
@@ -21,6 +24,58 @@ pub struct Interface {
     pub vifname: Option<String>,
     /// The most that the guest may send, KiB per second.
     pub rate_kib: Option<u64>,
+    /// The virtual networks that it is part of (Open vSwitch).
+    pub vlan: Option<Vlan>,
+    /// Its port on a virtual switch.
+    pub virtual_port: Option<VirtualPort>,
+    /// The domain that serves it, where it is not the host's.
+    pub backend: Option<String>,
+    /// The largest packet, bytes.
+    pub mtu: Option<u32>,
+    /// Its place in the order of what the firmware tries, from 1 (HVM).
+    pub boot_order: Option<u32>,
+}
+
+/// The virtual networks that an interface is part of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vlan {
+    /// It is part of several, and the guest tags its packets.
+    pub trunk: bool,
+    /// Their numbers; at least one.
+    pub tags: Vec<VlanTag>,
+}
+
+/// One of an interface's virtual networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanTag {
+    /// Its number, up to 4095.
+    pub id: u16,
+    /// What becomes of packets without a tag, where they belong to this one.
+    pub native: Option<Tagging>,
+}
+
+/// How packets of an interface's own virtual network leave its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tagging {
+    /// With a tag.
+    Tagged,
+    /// Without.
+    Untagged,
+}
+
+impl Tagging {
+    /// All, with domain XML's words.
+    pub const ALL: [(Tagging, &'static str); 2] =
+        [(Tagging::Tagged, "tagged"), (Tagging::Untagged, "untagged")];
+}
+
+/// A port on an Open vSwitch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VirtualPort {
+    /// What the switch knows the interface by.
+    pub interface_id: Option<Uuid>,
+    /// A profile of the switch's.
+    pub profile: Option<String>,
 }
 
 /// What an interface is connected to in the host.
@@ -32,6 +87,13 @@ pub enum InterfaceKind {
     Ethernet(Option<String>),
     /// One of libvirt's virtual networks.
     Network(String),
+    /// One of the host's own cards, which the guest gets as a PCI device.
+    HostDevice {
+        /// Where it is in the host.
+        address: PciAddress,
+        /// It is taken from the host's driver and given back without being asked.
+        managed: bool,
+    },
 }
 
 impl Default for InterfaceKind {

@@ -2,16 +2,26 @@
 //! language's defaults leak into another.
 
 mod chardev;
+mod controller;
+mod cpu;
 mod disk;
 mod interface;
+mod numa;
 mod other;
+mod tuning;
 
 use std::collections::BTreeSet;
 
-pub use chardev::{CharDevice, CharSource, Endpoint};
-pub use disk::{Disk, DiskBus, DiskDevice, DiskKind, DriveAddress};
-pub use interface::{Interface, InterfaceKind, IpNet, Mac};
-pub use other::{Graphics, Input, InputBus, InputKind, PciAddress, PciDevice, Video};
+pub use chardev::{Channel, CharDevice, CharSource, Endpoint};
+pub use controller::{Controller, UsbModel};
+pub use cpu::{Cpu, CpuFeature, CpuMode, FeaturePolicy};
+pub use disk::{Disk, DiskBus, DiskDevice, DiskKind, DriveAddress, NetworkHost, NetworkSource, Protocol};
+pub use interface::{Interface, InterfaceKind, IpNet, Mac, Tagging, VirtualPort, Vlan, VlanTag};
+pub use numa::{NumaCell, NumaMode, NumaPlace, NumaTuning};
+pub use other::{
+    Arguments, Graphics, Input, InputBus, InputKind, PciAddress, PciDevice, UsbDevice, UsbHost, Video,
+};
+pub use tuning::{CpuTuning, Passthrough, PowerManagement};
 
 use super::{DomId, GuestType, Uuid};
 
@@ -26,16 +36,24 @@ pub struct Guest {
     pub title: Option<String>,
     /// A description for people.
     pub description: Option<String>,
+    /// What other programs keep with the guest.
+    pub metadata: Option<Metadata>,
     /// The most memory it may have, KiB.
     pub max_memory_kib: u64,
     /// The memory it has now, or starts with, KiB.
     pub memory_kib: u64,
     /// Virtual processors.
     pub vcpus: Vcpus,
+    /// How the hypervisor's scheduler treats them.
+    pub cpu_tuning: CpuTuning,
+    /// From which of the host's NUMA nodes its memory comes.
+    pub numa_tuning: NumaTuning,
     /// What is booted, and how.
     pub os: Os,
     /// What the virtual hardware has.
     pub features: Features,
+    /// What kind of processor the guest sees; None: what the hypervisor gives.
+    pub cpu: Option<Cpu>,
     /// What the guest's clock starts with.
     pub clock: Clock,
     /// When the guest powers itself off.
@@ -44,16 +62,22 @@ pub struct Guest {
     pub on_reboot: Lifecycle,
     /// When the guest crashes.
     pub on_crash: Lifecycle,
+    /// Whether the guest can go to sleep (HVM).
+    pub power_management: PowerManagement,
     /// The device model's program.
     pub emulator: Option<String>,
     /// Disks, in the order of their targets on each bus ([`Guest::sort_disks`]) or in the toolstack's.
     pub disks: Vec<Disk>,
+    /// Controllers that do not follow from the disks.
+    pub controllers: Vec<Controller>,
     /// Network interfaces, in order: the guest numbers them so.
     pub interfaces: Vec<Interface>,
     /// Serial ports (HVM).
     pub serials: Vec<CharDevice>,
     /// Parallel ports (HVM).
     pub parallels: Vec<CharDevice>,
+    /// Named channels between the host and programs in the guest.
+    pub channels: Vec<Channel>,
     /// Input devices beyond the mouse and keyboard that every guest has.
     pub inputs: Vec<Input>,
     /// Screens.
@@ -64,6 +88,12 @@ pub struct Guest {
     pub videos: Vec<Video>,
     /// The host's PCI devices that the guest gets.
     pub pci_devices: Vec<PciDevice>,
+    /// The host's USB devices that the guest gets.
+    pub usb_devices: Vec<UsbDevice>,
+    /// How many USB devices of whoever looks at the guest's spice screen it can get (HVM).
+    pub usb_redirections: u32,
+    /// More for the device model's command line.
+    pub arguments: Option<Arguments>,
 }
 
 impl Default for Guest {
@@ -74,25 +104,35 @@ impl Default for Guest {
             uuid: None,
             title: None,
             description: None,
+            metadata: None,
             max_memory_kib: 0,
             memory_kib: 0,
             vcpus: Vcpus::default(),
+            cpu_tuning: CpuTuning::default(),
+            numa_tuning: NumaTuning::default(),
             os: Os::default(),
             features: Features::default(),
+            cpu: None,
             clock: Clock::default(),
             on_poweroff: Lifecycle::Destroy,
             on_reboot: Lifecycle::Restart,
             on_crash: Lifecycle::Destroy,
+            power_management: PowerManagement::default(),
             emulator: None,
             disks: Vec::new(),
+            controllers: Vec::new(),
             interfaces: Vec::new(),
             serials: Vec::new(),
             parallels: Vec::new(),
+            channels: Vec::new(),
             inputs: Vec::new(),
             graphics: Vec::new(),
             sounds: Vec::new(),
             videos: Vec::new(),
             pci_devices: Vec::new(),
+            usb_devices: Vec::new(),
+            usb_redirections: 0,
+            arguments: None,
         }
     }
 }
@@ -160,6 +200,15 @@ pub struct Live {
     pub disk_backends: Vec<Option<String>>,
 }
 
+/// What other programs keep with a guest, as they wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// The prefixes that it uses and whose declarations stand outside of it, with their names.
+    pub namespaces: Vec<(String, String)>,
+    /// What stands between `<metadata>` and `</metadata>`, byte for byte.
+    pub text: String,
+}
+
 /// Virtual processors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vcpus {
@@ -195,6 +244,10 @@ pub struct Os {
     pub bootloader_args: Option<String>,
     /// The firmware (HVM).
     pub loader: Option<Loader>,
+    /// The file that keeps the firmware's variables (HVM).
+    pub nvram: Option<Nvram>,
+    /// The firmware by its kind alone, where no loader is named (HVM).
+    pub firmware: Option<Firmware>,
     /// A kernel in the host's files.
     pub kernel: Option<String>,
     /// Its initial ramdisk.
@@ -205,6 +258,8 @@ pub struct Os {
     pub root: Option<String>,
     /// What the firmware tries, in order (HVM); empty: the toolstack's choice.
     pub boot: Vec<BootDevice>,
+    /// A file of ACPI tables that the firmware adds to its own (HVM); domain XML knows it as one of the type `slic`.
+    pub acpi_table: Option<String>,
 }
 
 impl Default for Os {
@@ -216,13 +271,39 @@ impl Default for Os {
             bootloader: None,
             bootloader_args: None,
             loader: None,
+            nvram: None,
+            firmware: None,
             kernel: None,
             initrd: None,
             cmdline: None,
             root: None,
             boot: Vec::new(),
+            acpi_table: None,
         }
     }
+}
+
+/// A kind of firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Firmware {
+    /// A PC's BIOS.
+    Bios,
+    /// UEFI.
+    Efi,
+}
+
+impl Firmware {
+    /// All, with domain XML's words.
+    pub const ALL: [(Firmware, &'static str); 2] = [(Firmware::Bios, "bios"), (Firmware::Efi, "efi")];
+}
+
+/// The file that keeps the firmware's variables.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Nvram {
+    /// Where it is; None: it has no place yet.
+    pub path: Option<String>,
+    /// What it is made from.
+    pub template: Option<String>,
 }
 
 /// The firmware.
@@ -269,6 +350,12 @@ pub struct Features {
     pub hap: Option<bool>,
     /// Microsoft's hypervisor interface.
     pub viridian: bool,
+    /// A network of its own (containers); it has no effect on Xen.
+    pub privnet: bool,
+    /// The guest sees the host's own map of memory (PV).
+    pub e820_host: Option<bool>,
+    /// Whether the host's devices can be given to it later.
+    pub passthrough: Option<Passthrough>,
 }
 
 /// What the guest's clock starts with.
@@ -305,10 +392,16 @@ pub enum ClockOffset {
 }
 
 /// A timer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timer {
-    /// Which: `hpet`, `tsc`.
+    /// Which: `hpet`, `tsc` (Xen's), `pit`, `rtc`, `platform` and others.
     pub name: String,
+    /// What becomes of ticks that the guest missed: `delay`, `catchup`, `merge`, `discard`.
+    pub tickpolicy: Option<String>,
+    /// What it follows: `boot`, `guest`, `wall`, `realtime`.
+    pub track: Option<String>,
+    /// How fast it runs, Hz (tsc).
+    pub frequency: Option<u64>,
     /// Whether the guest has it.
     pub present: Option<bool>,
     /// How it is emulated (tsc): `native`, `emulate`, `paravirt`.

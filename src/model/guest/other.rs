@@ -1,4 +1,4 @@
-//! A guest's screens, video cards, input devices and the host's PCI devices that it gets.
+//! A guest's screens, video cards, input devices and the host's PCI and USB devices that it gets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,15 +24,36 @@ pub enum Graphics {
         /// X's file of credentials.
         xauth: Option<String>,
     },
+    /// Over the network, with sound, a clipboard and USB devices (HVM).
+    Spice {
+        /// The TCP port; None: none, or the first that is free when the guest starts.
+        port: Option<u16>,
+        /// The TCP port for encrypted connections; None: none, or the first that is free.
+        tls_port: Option<u16>,
+        /// The host's address to listen on; None: the toolstack's choice.
+        listen: Option<String>,
+        /// The password. A secret: not shown unless asked for. None: whoever can connect is let in.
+        password: Option<String>,
+        /// The keyboard's layout.
+        keymap: Option<String>,
+        /// Who shows the mouse: the client (true) or the guest; None: the toolstack's choice.
+        client_mouse: Option<bool>,
+        /// Whether both sides share a clipboard.
+        clipboard: Option<bool>,
+    },
 }
 
 /// A video card.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Video {
-    /// `cirrus`, `vga`, `qxl`, or `xen` for the paravirtual framebuffer.
+    /// `cirrus`, `vga`, `qxl`, `xen` for the paravirtual framebuffer, or `none` for no card at all.
     pub model: String,
     /// Its memory, KiB.
     pub vram_kib: Option<u32>,
+    /// Its second memory, KiB (qxl).
+    pub ram_kib: Option<u32>,
+    /// What of it is for the VGA mode, KiB (qxl).
+    pub vgamem_kib: Option<u32>,
     /// Screens.
     pub heads: Option<u32>,
 }
@@ -41,7 +62,7 @@ impl Video {
     /// What libvirt says of the card of a guest with a screen, where nobody chose one.
     pub fn usual(is_hvm: bool) -> Self {
         let (model, vram_kib) = if is_hvm { ("cirrus", 16384) } else { ("xen", 4096) };
-        Video { model: model.into(), vram_kib: Some(vram_kib), heads: Some(1) }
+        Video { model: model.into(), vram_kib: Some(vram_kib), heads: Some(1), ..Video::default() }
     }
 }
 
@@ -110,6 +131,45 @@ pub struct PciDevice {
     pub address: PciAddress,
     /// It is taken from the host's driver and given back without being asked.
     pub managed: bool,
+    /// The guest may write to all of its configuration space.
+    pub permissive: bool,
+}
+
+/// One of the host's USB devices that the guest gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsbDevice {
+    /// Which.
+    pub host: UsbHost,
+    /// It is taken from the host's driver without being asked.
+    pub managed: bool,
+}
+
+/// What one of the host's USB devices is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UsbHost {
+    /// Where it is plugged in now.
+    Address {
+        /// The bus.
+        bus: u16,
+        /// Its number on the bus.
+        device: u16,
+    },
+    /// What it is.
+    Product {
+        /// The maker's number.
+        vendor: u16,
+        /// The maker's number for it.
+        product: u16,
+    },
+}
+
+/// More for the device model's command line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arguments {
+    /// Domain XML says them in QEMU's namespace, and not in Xen's.
+    pub of_qemu: bool,
+    /// Word by word.
+    pub words: Vec<String>,
 }
 
 /// A place on the host's PCI buses.

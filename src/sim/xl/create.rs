@@ -147,7 +147,7 @@ impl Xl {
     fn display(&self, guest: &Guest) -> Option<u16> {
         let port = guest.graphics.iter().find_map(|graphics| match graphics {
             Graphics::Vnc { port, .. } => Some(*port),
-            Graphics::Sdl { .. } => None,
+            Graphics::Sdl { .. } | Graphics::Spice { .. } => None,
         })?;
         let wanted = port.and_then(|port| port.checked_sub(5900));
         let taken = |display: &u16| self.lives.values().any(|life| life.display == Some(*display));

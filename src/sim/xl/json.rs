@@ -250,12 +250,12 @@ fn hvm(guest: &Guest) -> Json {
     map.push(("vga", Json::Map(card.into_iter().collect())));
     let vnc = guest.graphics.iter().find_map(|graphics| match graphics {
         Graphics::Vnc { .. } => Some(vnc(graphics)),
-        Graphics::Sdl { .. } => None,
+        Graphics::Sdl { .. } | Graphics::Spice { .. } => None,
     });
     map.push(("vnc", vnc.unwrap_or_else(|| Json::Map(vec![("enable", text("False"))]))));
     let keymap = guest.graphics.iter().find_map(|graphics| match graphics {
         Graphics::Vnc { keymap, .. } => keymap.as_deref(),
-        Graphics::Sdl { .. } => None,
+        Graphics::Sdl { .. } | Graphics::Spice { .. } => None,
     });
     maybe("keymap", keymap, &mut map);
     map.push(("sdl", sdl(guest.graphics.iter().find(|graphics| matches!(graphics, Graphics::Sdl { .. })))));
@@ -338,7 +338,10 @@ fn sdl(graphics: Option<&Graphics>) -> Json {
 fn vfb((devid, graphics): (usize, &Graphics)) -> Json {
     let (vnc, sdl) = match graphics {
         Graphics::Vnc { .. } => (vnc(graphics), sdl(None)),
-        Graphics::Sdl { .. } => (Json::Map(vec![("enable", text("False"))]), sdl(Some(graphics))),
+        // A PV guest has no screen of the last kind.
+        Graphics::Sdl { .. } | Graphics::Spice { .. } => {
+            (Json::Map(vec![("enable", text("False"))]), sdl(Some(graphics)))
+        }
     };
     let mut map: Map = vec![("devid", Json::Number(devid as u64)), ("vnc", vnc), ("sdl", sdl)];
     if let Graphics::Vnc { keymap, .. } = graphics {
@@ -388,7 +391,7 @@ pub(super) fn vif_script(interface: &Interface) -> String {
 pub(super) fn bridge(interface: &Interface) -> Option<&str> {
     match &interface.kind {
         InterfaceKind::Bridge(bridge) => Some(bridge.as_deref().unwrap_or("xenbr0")),
-        InterfaceKind::Ethernet(_) => None,
+        InterfaceKind::Ethernet(_) | InterfaceKind::HostDevice { .. } => None,
         InterfaceKind::Network(name) => Some(name),
     }
 }

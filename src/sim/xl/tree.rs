@@ -260,7 +260,7 @@ pub(super) fn devices(guest: &Guest, facts: Facts, store: &mut Xenstored) {
     if let Some(display) = display {
         let listen = guest.graphics.iter().find_map(|screen| match screen {
             Graphics::Vnc { listen, .. } => listen.clone(),
-            Graphics::Sdl { .. } => None,
+            Graphics::Sdl { .. } | Graphics::Spice { .. } => None,
         });
         let listen = listen.unwrap_or_else(|| "127.0.0.1".into());
         tree.put(&format!("{home}/console/vnc-listen"), &listen, Rights::Read);
@@ -430,6 +430,8 @@ fn vfb(id: u32, screen: &Graphics, display: Option<u16>) -> Device {
             backend.extend(display.clone().map(|display| ("display", display)));
             backend.extend(xauth.clone().map(|xauth| ("xauthority", xauth)));
         }
+        // No framebuffer of Xen's is one.
+        Graphics::Spice { .. } => {}
     }
     backend.push(("opengl", "0".into()));
     let added = vec![("feature-resize", "1".to_owned()), ("hotplug-status", "connected".into())];
