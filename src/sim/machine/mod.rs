@@ -72,6 +72,23 @@ pub struct Machine {
     /// The time that stands still: [`Machine::hold_clock`].
     held: Option<Duration>,
     events: Vec<Event>,
+    console: Vec<u8>,
+    /// Where in it the text begins that nobody cleared.
+    console_from: usize,
+    host_share: HostShare,
+    /// The frame that is handed out next.
+    next_frame: u64,
+}
+
+/// What the one cpupool's scheduler was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostShare {
+    /// How long a vcpu runs at most under credit, ms.
+    pub tslice_ms: u32,
+    /// How long it runs at least, us.
+    pub ratelimit_us: u32,
+    /// How long its cache counts as warm under credit, us.
+    pub migration_delay_us: u32,
 }
 
 /// How large a [`Machine`] is.
@@ -170,6 +187,10 @@ impl Machine {
             clock,
             held: None,
             events: Vec::new(),
+            console: boot_messages(release, size).into_bytes(),
+            console_from: 0,
+            host_share: HostShare { tslice_ms: 30, ratelimit_us: 1000, migration_delay_us: 0 },
+            next_frame: 0x4_0000,
         };
         let dom0_pages = (1 << 30 >> 12).min(machine.free_pages / 2);
         machine.free_pages -= dom0_pages;
@@ -274,6 +295,50 @@ impl Machine {
                 extended_c: 0x0000_0001,
             },
         }
+    }
+
+    /// The highest frame of memory.
+    pub fn highest_frame(&self) -> u64 {
+        self.total_pages.saturating_sub(1)
+    }
+
+    /// How long each processor has been idle since the hypervisor booted, ns; they share the work.
+    pub fn idle_ns(&self) -> u64 {
+        let spent: Duration = self.domains.values().map(|domain| domain.burnt(self.now())).sum();
+        let idle = self.now().saturating_sub(spent / self.cpus.max(1));
+        u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Where reading the console begins that is asked for its text from byte `from` on: not before what was cleared, not after the end.
+    pub fn console_at(&self, from: usize) -> usize {
+        from.clamp(self.console_from, self.console.len())
+    }
+
+    /// What the hypervisor said on its console since it booted, from [`Machine::console_at`] on.
+    pub fn console(&self, from: usize) -> &[u8] {
+        self.console.get(self.console_at(from)..).unwrap_or_default()
+    }
+
+    /// Forgets what it said.
+    pub fn clear_console(&mut self) {
+        self.console_from = self.console.len();
+    }
+
+    /// What the scheduler was told.
+    pub fn host_share(&self) -> HostShare {
+        self.host_share
+    }
+
+    /// Tells the scheduler something else.
+    pub fn set_host_share(&mut self, share: HostShare) {
+        self.host_share = share;
+    }
+
+    /// The first of the frames that the next `pages` pages will be.
+    pub(super) fn next_frames(&mut self, pages: u64) -> u64 {
+        let first = self.next_frame;
+        self.next_frame = first.wrapping_add(pages);
+        first
     }
 
     /// Makes a domain: paused, without memory, without vcpus.
@@ -607,6 +672,19 @@ impl Machine {
     fn tell(&mut self, domid: DomId, what: Happened) {
         self.events.push(Event { domid, what });
     }
+}
+
+/// What stands on the console after the boot.
+fn boot_messages(release: Release, size: MachineSize) -> String {
+    let MachineSize { memory_kib, cpus } = size;
+    let mib = memory_kib >> 10;
+    format!(
+        " Xen {release}\n(XEN) Xen version {release} (xenith@simulation) (rustc) debug=n\n\
+         (XEN) This hypervisor is a simulation: it runs nobody's code, and its figures are made up.\n\
+         (XEN) System RAM: {mib}MB ({memory_kib}kB)\n(XEN) Brought up {cpus} CPUs\n\
+         (XEN) HVM: Hardware Assisted Paging (HAP) detected\n(XEN) Dom0 has maximum {cpus} VCPUs\n\
+         (XEN) *** Serial input to DOM0 (type 'CTRL-a' three times to switch input)\n"
+    )
 }
 
 /// What tells a domain from every other that this host ever had: they are neither in order nor close, as the real ones are not.

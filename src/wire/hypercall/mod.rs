@@ -15,6 +15,8 @@ pub mod generation;
 pub mod host;
 pub mod hw_cap;
 pub mod layout;
+pub mod other_tables;
+pub mod others;
 pub mod physinfo;
 pub mod request;
 pub mod scheduler;
@@ -35,8 +37,18 @@ pub use vcpu::{VcpuAffinity, VcpuInfo};
 pub mod number {
     /// `dom0_op(ptr)`: 3.0.0 to 3.0.2. Newer Xens use the number for something else, with a version of its own.
     pub const DOM0_OP: u64 = 7;
+    /// `memory_op(cmd, ptr)`.
+    pub const MEMORY_OP: u64 = 12;
+    /// `multicall(ptr, count)`.
+    pub const MULTICALL: u64 = 13;
     /// `xen_version(cmd, ptr)`.
     pub const XEN_VERSION: u64 = 17;
+    /// `sched_op(cmd, ptr)` (3.0.3 and later).
+    pub const SCHED_OP: u64 = 29;
+    /// `event_channel_op(cmd, ptr)` (3.0.3 and later).
+    pub const EVENT_CHANNEL_OP: u64 = 32;
+    /// `hvm_op(cmd, ptr)` (3.0.3 and later).
+    pub const HVM_OP: u64 = 34;
     /// `sysctl(ptr)`.
     pub const SYSCTL: u64 = 35;
     /// `domctl(ptr)`.
@@ -47,6 +59,8 @@ pub mod number {
 pub mod errno {
     /// No right to do this.
     pub const EPERM: i32 = 1;
+    /// No such thing.
+    pub const ENOENT: i32 = 2;
     /// No such domain.
     pub const ESRCH: i32 = 3;
     /// Ask again: the operation is not finished.
@@ -63,14 +77,20 @@ pub mod errno {
     pub const EEXIST: i32 = 17;
     /// Nonsense.
     pub const EINVAL: i32 = 22;
+    /// It does not fit.
+    pub const ENOSPC: i32 = 28;
     /// No such operation.
     pub const ENOSYS: i32 = 38;
+    /// There is nothing to tell.
+    pub const ENODATA: i32 = 61;
     /// The pause count is full (4.6 and later).
     pub const EOVERFLOW: i32 = 75;
     /// The pause count is full (4.2.5 to 4.5).
     pub const EUSERS: i32 = 87;
     /// Not on this machine, or not with these arguments.
     pub const EOPNOTSUPP: i32 = 95;
+    /// The buffer is too small.
+    pub const ENOBUFS: i32 = 105;
 }
 
 /// Bytes in a page of the figures that Xen gives, on every architecture.

@@ -1,7 +1,7 @@
 //! Requests: a toolstack's question as bytes and back. The near end encodes them, the far end decodes.
 
 use super::create::CreateDomain;
-use super::generation::{DOM0_OPS, Dialect, Release};
+use super::generation::{Dialect, Release};
 use super::host::{
     AvailHeap, CpuInfoCall, CpuNodes, CpuTopoInfo, ListCall, NumaInfo, ReadConsole, TopologyInfo,
 };
@@ -213,9 +213,10 @@ fn operation_of(dialect: Dialect, numbers: &[Number], cmd: u32) -> Option<u32> {
     found.map(|number| number.now)
 }
 
-/// The interface version that operation `cmd` carries, where the others carry `version`.
-fn version_of(cmd: u32, version: u32) -> u32 {
-    if cmd == GET_DOMAIN_STATE && version != DOM0_OPS { 0 } else { version }
+/// The interface version that operation `cmd` carries: the generation's, and none where the operation is a stable one.
+fn version_of(dialect: Dialect, cmd: u32) -> u32 {
+    let stable = cmd == GET_DOMAIN_STATE && dialect.generation.since((4, 21, 0));
+    if stable { 0 } else { dialect.generation.domctl }
 }
 
 impl DomctlCall {
@@ -225,7 +226,7 @@ impl DomctlCall {
         bytes.fill(0);
         let cmd = number_in(dialect, DOMCTLS, self.op.number())?;
         CONTAINER.set(bytes, &domctl::CMD, cmd.into());
-        let version = version_of(cmd, dialect.generation.domctl);
+        let version = version_of(dialect, cmd);
         CONTAINER.set(bytes, &domctl::INTERFACE_VERSION, version.into());
         let place = payload_mut(dialect, bytes)?;
         match &self.op {
@@ -259,7 +260,7 @@ impl DomctlCall {
 
     /// What `bytes` ask of a hypervisor that speaks `dialect`.
     pub fn decode(dialect: Dialect, bytes: &[u8]) -> Result<Self, Refusal> {
-        let cmd = command(bytes, |cmd| version_of(cmd, dialect.generation.domctl))?;
+        let cmd = command(bytes, |cmd| version_of(dialect, cmd))?;
         let op = operation_of(dialect, DOMCTLS, cmd).ok_or(Refusal::Unknown(cmd))?;
         let payload = payload(dialect, bytes).ok_or(Refusal::Short)?;
         let get = |table, field| {

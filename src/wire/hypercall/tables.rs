@@ -5,6 +5,8 @@
 
 use super::layout::table;
 
+pub use super::other_tables::*;
+
 table! {
     /// The container of every domctl (domctl.h, `struct xen_domctl`); `u` is the operation's own structure.
     domctl("xen_domctl"):
