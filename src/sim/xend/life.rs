@@ -1,10 +1,11 @@
 //! What xend does to the machine and to xenstore when a domain begins and ends (facts: xen-abi.md section 6, in xend's form).
 //!
 //! Kernels, disks and scripts of the configuration are not opened: an embedded host has no such files. Its hotplug scripts
-//! always succeed.
+//! always succeed, but for files that are said not to be there ([`is_missing`]).
 
 use super::Parts;
 use super::config::{Config, Device, value};
+use super::habits::{Habits, LiveDevices};
 use crate::model::{DomId, GuestType};
 use crate::sim::machine::{NewDomain, PAGE_KIB, PAGE_SIZE};
 use crate::sim::xenstored::Xenstored;
@@ -12,7 +13,8 @@ use crate::wire::sexpr::raw_bytes;
 use crate::wire::xenstore::Permission;
 
 /// Builds a domain: paused, with its memory, its vcpus and everything in xenstore. What was made is taken back when a step fails.
-pub(super) fn build(config: &Config, parts: &mut Parts<'_>) -> Result<DomId, String> {
+/// The devices get their numbers.
+pub(super) fn build(config: &mut Config, habits: &Habits, parts: &mut Parts<'_>) -> Result<DomId, String> {
     let needed = config.memory.saturating_mul(1024);
     let free = parts.machine.physinfo().free_pages * PAGE_KIB;
     if needed > free {
@@ -31,7 +33,7 @@ pub(super) fn build(config: &Config, parts: &mut Parts<'_>) -> Result<DomId, Str
         let _ = parts.machine.destroy_all(domid);
         return Err(errno_tuple(errno));
     }
-    write_nodes(domid, config, parts.store);
+    write_nodes(domid, config, habits, parts.store);
     parts.store.introduce(domid as u16);
     Ok(domid)
 }
@@ -143,8 +145,10 @@ impl Nodes<'_> {
     }
 }
 
-fn write_nodes(domid: DomId, config: &Config, store: &mut Xenstored) {
+fn write_nodes(domid: DomId, config: &mut Config, habits: &Habits, store: &mut Xenstored) {
     let guest = domid as u16;
+    number_devices(&mut config.devices);
+    let config = &*config;
     let (base, vm) = (format!("/local/domain/{domid}"), format!("/vm/{}", config.uuid));
     let mut nodes = Nodes { store, perms: None };
     nodes.folder(&vm, [Permission::none(0), Permission::read(guest)]);
@@ -193,42 +197,117 @@ fn write_nodes(domid: DomId, config: &Config, store: &mut Xenstored) {
             nodes.put(&format!("{base}/serial/0/tty"), &format!("/dev/pts/{}", 1000 + domid));
         }
     }
-    let console = Device { kind: "console".into(), fields: Vec::new() };
-    write_device(domid, config, &console, 0, &mut nodes);
-    let mut counts = std::collections::BTreeMap::new();
+    if habits.looks.live_devices >= LiveDevices::Bootable {
+        let console = Device { kind: "console".into(), fields: Vec::new(), id: Some(0) };
+        write_device(domid, config, &console, habits, &mut nodes);
+    }
     for device in &config.devices {
-        let count: &mut u32 = counts.entry(device.kind.as_str()).or_default();
+        write_device(domid, config, device, habits, &mut nodes);
+    }
+}
+
+/// Gives each device its number. A disk's is made of its name, the others are counted by kind.
+pub(super) fn number_devices(devices: &mut [Device]) {
+    let mut counts = std::collections::BTreeMap::new();
+    for device in devices {
+        let count: &mut u32 = counts.entry(device.kind.clone()).or_default();
         let id = match device.kind.as_str() {
             "vbd" | "tap" | "tap2" => disk_number(value(&device.fields, "dev").unwrap_or_default()),
             // A configured console is not the first one.
             "console" => *count + 1,
             _ => *count,
         };
-        *count += 1;
-        write_device(domid, config, device, id, &mut nodes);
+        // One that was added later has the next number, whatever has gone since.
+        let id = device.id.unwrap_or(id);
+        *count = if matches!(device.kind.as_str(), "vbd" | "tap" | "tap2" | "console") {
+            *count + 1
+        } else {
+            id + 1
+        };
+        device.id = Some(id);
     }
 }
 
+/// The folder of a device's frontend. That of every kind of disk is vbd.
+pub(super) fn frontend(domid: DomId, device: &Device) -> String {
+    let kind = match device.kind.as_str() {
+        "tap" | "tap2" => "vbd",
+        kind => kind,
+    };
+    format!("/local/domain/{domid}/device/{kind}/{}", device.id.unwrap_or_default())
+}
+
+fn backend(domid: DomId, device: &Device) -> String {
+    let kind = if device.kind == "tap2" { "tap" } else { &device.kind };
+    format!("/local/domain/0/backend/{kind}/{domid}/{}", device.id.unwrap_or_default())
+}
+
+/// Makes the nodes of a device that comes to a running domain.
+pub(super) fn attach(domid: DomId, config: &Config, device: &Device, habits: &Habits, store: &mut Xenstored) {
+    let is_up = is_connected(domid, store);
+    write_device(domid, config, device, habits, &mut Nodes { store, perms: None });
+    if is_up {
+        for end in [frontend(domid, device), backend(domid, device)] {
+            put(store, &format!("{end}/state"), "4");
+        }
+    }
+}
+
+/// Another disc in a drive.
+pub(super) fn write_disc(domid: DomId, device: &Device, store: &mut Xenstored) {
+    let (kind, params) =
+        value(&device.fields, "uname").and_then(|uname| uname.split_once(':')).unwrap_or_default();
+    for (key, text) in [("type", kind), ("params", params)] {
+        put(store, &format!("{}/{key}", backend(domid, device)), text);
+    }
+}
+
+/// Removes the nodes of a device.
+pub(super) fn detach(domid: DomId, device: &Device, store: &mut Xenstored) {
+    remove(store, &frontend(domid, device));
+    remove(store, &backend(domid, device));
+}
+
+/// Whether the guest has drivers and they run: all that it has is connected.
+pub(super) fn is_connected(domid: DomId, store: &mut Xenstored) -> bool {
+    let devices = format!("/local/domain/{domid}/device");
+    let mut states = Vec::new();
+    for kind in store.directory(0, &devices).unwrap_or_default() {
+        for id in store.directory(0, &format!("{devices}/{kind}")).unwrap_or_default() {
+            states.push(store.read(0, &format!("{devices}/{kind}/{id}/state")).unwrap_or_default());
+        }
+    }
+    states.iter().all(|state| state == b"4")
+}
+
+/// Whether a file is said not to be there: what is below `/nonexistent`. Every other one is there.
+pub(super) fn is_missing(path: &str) -> bool {
+    path == "/nonexistent" || path.starts_with("/nonexistent/")
+}
+
 /// Both ends of a device: its own keys, and the paths by which they find each other. The script has done its work.
-fn write_device(domid: DomId, config: &Config, device: &Device, id: u32, nodes: &mut Nodes<'_>) {
+fn write_device(domid: DomId, config: &Config, device: &Device, habits: &Habits, nodes: &mut Nodes<'_>) {
     let guest = domid as u16;
+    let id = device.id.unwrap_or_default();
+    let looks = habits.looks.live_devices;
     let field = |key: &str| value(&device.fields, key).unwrap_or_default().to_owned();
     let dev = field("dev");
-    let (dev, role) = dev.split_once(':').unwrap_or((&dev, "disk"));
-    // The frontend of every kind of disk is vbd.
-    let (front_kind, back_kind) = match device.kind.as_str() {
-        "tap" | "tap2" => ("vbd", "tap"),
-        kind => (kind, kind),
-    };
-    let front = format!("/local/domain/{domid}/device/{front_kind}/{id}");
-    let back = format!("/local/domain/0/backend/{back_kind}/{domid}/{id}");
-    let mut frontend: Vec<(&str, String)> = vec![("protocol", "x86_64-abi".into())];
+    let dev = dev.strip_prefix("ioemu:").unwrap_or(&dev);
+    let (dev, role) = dev.split_once(':').unwrap_or((dev, "disk"));
+    let (front, back) = (frontend(domid, device), backend(domid, device));
+    let mut frontend: Vec<(&str, String)> = Vec::new();
+    if looks >= LiveDevices::Protocol {
+        frontend.push(("protocol", "x86_64-abi".into()));
+    }
     let mut backend: Vec<(&str, String)> = vec![("domain", config.name.clone())];
     match device.kind.as_str() {
         "vbd" | "tap" | "tap2" => {
             let uname = field("uname");
             let (kind, params) = uname.split_once(':').unwrap_or(("phy", &uname));
-            frontend.extend([("virtual-device", id.to_string()), ("device-type", role.to_owned())]);
+            frontend.push(("virtual-device", id.to_string()));
+            if looks >= LiveDevices::Typed {
+                frontend.push(("device-type", role.to_owned()));
+            }
             backend.extend([
                 ("type", kind.to_owned()),
                 ("params", params.to_owned()),
@@ -304,6 +383,7 @@ pub(super) fn console_mfn(domid: DomId) -> u64 {
 
 /// A disk's number by its name: `xvda` is 51712, `hda1` 769, `sdb` 2064. A number stands for itself.
 pub(in crate::sim) fn disk_number(dev: &str) -> u32 {
+    let dev = dev.strip_prefix("ioemu:").unwrap_or(dev);
     let name = dev.split(':').next().unwrap_or_default();
     let name = name.strip_prefix("/dev/").unwrap_or(name);
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -346,6 +426,7 @@ mod tests {
             ("xvdq", 1 << 28 | 16 << 8),
             ("hda", 768),
             ("hdc:cdrom", 22 << 8),
+            ("ioemu:hda", 768),
             ("sda", 2048),
             ("sda1", 2049),
             ("51712", 51712),

@@ -1,19 +1,26 @@
 //! The embedded xend: bytes in, bytes out, acting on the embedded machine and xenstored. It does no I/O on the road; whoever
 //! serves it moves the bytes. On disk it keeps its managed domains, as a real one does.
 //!
-//! It behaves as the xends of Xen 3.4, 4.1 and 4.4 were recorded: HTTP, S-expressions, the checks and their words, which keys an
-//! answer has. Where it knowingly differs:
-//! - kernels, disks, device models and scripts are not looked for: an embedded host has no such files;
+//! It behaves as the xends of Xen 3.0.2 to 4.4 were recorded: HTTP, S-expressions, the checks and their words, which keys an
+//! answer has. What differs between the ages is in one table, `habits`. Where it knowingly differs from all of them:
+//! - kernels, disks, device models and scripts are not looked for: an embedded host has no such files. Every file is there but
+//!   those below `/nonexistent`;
 //! - there is no HTML, and xend's log is empty;
-//! - a saved domain's file has no memory, and a guest that is restored boots;
-//! - dump, migrate, pinning, and adding and removing devices fail as an operation of a xend fails, and say that the
-//!   embedded one cannot do them;
-//! - a domain that reboots is always restarted; a real xend destroys one that lived less than 60 seconds, which every
-//!   guest in here does;
+//! - a saved domain's file has no memory, and a guest that is restored boots; a dump has none either;
+//! - a domain migrates to this host itself and to no other;
+//! - a domain that reboots is always restarted; a real xend destroys one that lived less than 60 seconds (20 before 3.4),
+//!   which every guest in here does. [`Xend::refuse_short_lives`] makes it do so;
 //! - Domain-0 gives no memory away for a new domain.
 
+mod answers;
+mod checks;
 mod config;
+mod devices;
+mod habits;
 mod life;
+mod limits;
+mod looks;
+mod migrate;
 mod ops;
 mod save;
 mod store;
@@ -22,16 +29,17 @@ mod store;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use self::config::{Config, Life};
+use self::config::{Config, Writer};
+use self::habits::{Habits, Unknown};
 pub(in crate::sim) use self::life::disk_number;
+use self::looks::Past;
 pub use self::store::StateDir;
 use crate::model::{DomId, Uuid};
 use crate::sim::machine::{Event, Happened, Machine, PAGE_KIB, reason};
 use crate::sim::release::Release;
 use crate::sim::xenstored::Xenstored;
-use crate::wire::hypercall::CpuidWords;
 use crate::wire::sexpr::{Sexpr, python_repr, text_of};
 use crate::wire::xend_http::{Received, Reply, RequestReader, SXP};
 
@@ -54,7 +62,12 @@ pub struct XendConn(u64);
 #[derive(Debug)]
 pub struct Xend {
     release: Release,
+    habits: &'static Habits,
     host_name: String,
+    /// Domain-0 can be renamed, too.
+    dom0_name: String,
+    /// Whether a domain that reboots too soon is destroyed.
+    refuses_short_lives: bool,
     store: store::Folder,
     domains: BTreeMap<Uuid, Known>,
     /// Which uuid each live domain has.
@@ -71,6 +84,8 @@ struct Known {
     /// What it starts with next; None for one that is gone when its life ends.
     managed: Option<Config>,
     live: Option<Live>,
+    /// What its last life left, while xend remembers.
+    past: Option<Past>,
 }
 
 #[derive(Debug)]
@@ -78,14 +93,32 @@ struct Live {
     domid: DomId,
     config: Config,
     start_time: f64,
+    /// The same by the machine's clock.
+    began: Duration,
     console_uuid: Uuid,
+    /// What the scheduler was told, which xends before 3.3 did not keep: weight and cap.
+    credit: (i64, i64),
+    migrated: bool,
 }
 
 impl Live {
-    fn new(domid: DomId, config: Config) -> Self {
-        let start_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        Live { domid, config, start_time, console_uuid: Uuid::new_v4() }
+    fn new(domid: DomId, config: Config, began: Duration) -> Self {
+        let credit = ["cpu_weight", "cpu_cap"].map(|key| config.kept(key).parse::<f64>().unwrap_or(0.0));
+        let credit = (if credit[0] > 0.0 { credit[0] as i64 } else { 256 }, credit[1] as i64);
+        Live {
+            domid,
+            config,
+            start_time: seconds_since_1970(),
+            began,
+            console_uuid: Uuid::new_v4(),
+            credit,
+            migrated: false,
+        }
     }
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +147,10 @@ impl Xend {
     pub fn new(release: Release, host_name: &str, state: StateDir, parts: &mut Parts<'_>) -> Self {
         let mut xend = Xend {
             release,
+            habits: Habits::of(release),
             host_name: host_name.to_owned(),
+            dom0_name: "Domain-0".to_owned(),
+            refuses_short_lives: false,
             store: store::Folder::new(state),
             domains: BTreeMap::new(),
             live: BTreeMap::new(),
@@ -122,12 +158,18 @@ impl Xend {
             next_conn: 0,
             saves: Vec::new(),
         };
-        for config in xend.store.load(release) {
+        for config in xend.store.load(xend.habits) {
             let uuid = config.uuid;
             xend.domains.entry(uuid).or_default().managed = Some(config);
         }
         xend.adopt(parts);
         xend
+    }
+
+    /// From now on, it destroys a domain that reboots within a minute of its start (20 seconds before 3.4), as a real one does
+    /// to avoid loops.
+    pub fn refuse_short_lives(&mut self) {
+        self.refuses_short_lives = true;
     }
 
     /// Takes over the guests that are there already, with what the machine and xenstore know of them.
@@ -146,10 +188,10 @@ impl Xend {
                 ],
             );
             // A domain without a proper name, or of another toolstack's making, is not xend's to list.
-            let Ok(config) = Config::from_sexpr(&vm, self.release) else { continue };
+            let Ok(config) = Config::from_sexpr(&vm, self.habits, Writer::Client) else { continue };
             self.live.insert(domain.domid, config.uuid);
             let known = self.domains.entry(config.uuid).or_default();
-            known.live = Some(Live::new(domain.domid, config));
+            known.live = Some(Live::new(domain.domid, config, parts.machine.now()));
         }
     }
 
@@ -233,19 +275,27 @@ impl Xend {
     }
 
     /// Begins a life of a known or new domain, paused.
-    fn begin(&mut self, config: Config, parts: &mut Parts<'_>) -> Result<DomId, String> {
-        let domid = life::build(&config, parts)?;
+    fn begin(&mut self, mut config: Config, parts: &mut Parts<'_>) -> Result<DomId, String> {
+        let domid = life::build(&mut config, self.habits, parts)?;
         self.live.insert(domid, config.uuid);
         let known = self.domains.entry(config.uuid).or_default();
-        known.live = Some(Live::new(domid, config));
+        if let Some(managed) = &mut known.managed {
+            managed.take_numbers(&config);
+        }
+        known.past = None;
+        known.live = Some(Live::new(domid, config, parts.machine.now()));
         Ok(domid)
     }
 
-    /// Ends a life; a managed domain stays.
-    fn end(&mut self, domid: DomId, parts: &mut Parts<'_>) -> Result<Option<Config>, String> {
+    /// Ends a life; a managed domain stays, and xend remembers what the life was like.
+    fn end(&mut self, domid: DomId, parts: &mut Parts<'_>) -> Result<Option<Live>, String> {
+        let past = self.past_of(domid, parts.machine);
         let Some(live) = self.take_life(domid) else { return Ok(None) };
         life::destroy(domid, &live.config, parts)?;
-        Ok(Some(live.config))
+        if let Some(known) = self.domains.get_mut(&live.config.uuid) {
+            known.past = past;
+        }
+        Ok(Some(live))
     }
 
     fn take_life(&mut self, domid: DomId) -> Option<Live> {
@@ -277,8 +327,9 @@ impl Xend {
             return;
         }
         // The domain is there, so that ending it cannot fail.
-        let Ok(Some(old)) = self.end(domid, parts) else { return };
-        if policy.ends_with("restart") {
+        let Ok(Some(Live { config: old, began, .. })) = self.end(domid, parts) else { return };
+        let is_short = parts.machine.now().saturating_sub(began) < self.habits.shortest_life;
+        if policy.ends_with("restart") && !(self.refuses_short_lives && is_short) {
             // What was saved meanwhile is what starts. It can fail: somebody else may have taken the memory.
             let next = self.domains.get(&old.uuid).and_then(|known| known.managed.clone()).unwrap_or(old);
             if let Ok(domid) = self.begin(next, parts) {
@@ -296,12 +347,12 @@ impl Xend {
         let physical = machine.physinfo().cpus;
         let (memory, vcpus) =
             machine.get(0).map_or((0, 1), |dom0| (dom0.tot_pages * PAGE_KIB / 1024, dom0.max_vcpus));
-        Config::domain_0(memory, vcpus, physical, self.release)
+        Config::domain_0(&self.dom0_name, memory, vcpus, physical, self.habits)
     }
 
-    /// Whom a path's element means: a name, then a domid, then a uuid.
+    /// Whom a path's element means: a name, then a domid, then from 3.0.4 on a uuid.
     fn find(&self, key: &str) -> Option<Found> {
-        if key == "Domain-0" {
+        if key == self.dom0_name {
             return Some(Found::Domain0);
         }
         if let Some(uuid) = self.by_name(key) {
@@ -313,7 +364,7 @@ impl Xend {
         if let Some(uuid) = key.parse().ok().and_then(|domid: DomId| self.live.get(&domid)) {
             return Some(Found::Guest(*uuid));
         }
-        let uuid = Uuid::try_parse(key).ok()?;
+        let uuid = Uuid::try_parse(key).ok().filter(|_| self.habits.manages)?;
         if uuid.is_nil() {
             return Some(Found::Domain0);
         }
@@ -360,11 +411,14 @@ impl Xend {
             ["xend", "domain"] if is_post => return self.operate_on_all(request, parts),
             ["xend", "domain"] => self.list(request, parts.machine),
             ["xend", "domain", key, rest @ ..] => match (self.find(key), rest.first()) {
-                (None, _) => not_found(&format!("<Fault 3: {}>", python_repr(key))),
+                (None, _) => self.unknown(key),
                 (_, Some(deeper)) => not_found(&format!("Not found: {deeper}")),
                 (Some(whom), None) if is_post => return self.operate(whom, request, parts),
                 (Some(whom), None) if request.field("op").any(|op| op == "vcpuinfo") => {
-                    self.value(&self.vcpu_info(whom, parts.machine))
+                    match self.vcpu_info(whom, parts.machine) {
+                        Ok(value) => self.value(&value),
+                        Err(words) => return self.reply("vcpuinfo", None, Err(words), request, parts),
+                    }
                 }
                 (Some(whom), None) => {
                     let domain = self.describe(whom, true, parts.machine);
@@ -380,7 +434,24 @@ impl Xend {
 
     /// From 4.1 on the empty string is written as `''`, and so many answers have one behind them.
     fn quotes_empty(&self) -> bool {
-        self.release.at_least(4, 1)
+        self.habits.quotes_empty
+    }
+
+    /// What is said of a domain that is not there.
+    fn unknown(&self, key: &str) -> Reply {
+        // The texts of the oldest have the name's bytes as they are.
+        let named = |before: &str, after: &str| {
+            let mut words = before.as_bytes().to_vec();
+            words.extend(crate::wire::sexpr::raw_bytes(key));
+            words.extend_from_slice(after.as_bytes());
+            Reply::with(404, "Not found", "text/plain", words)
+        };
+        match self.habits.unknown {
+            Unknown::NoSuchDomain => named("No such domain ", ""),
+            Unknown::NoDomainNamed => named("No domain named '", "'."),
+            Unknown::InternalError => Reply::empty(500, "Internal server error"),
+            Unknown::Fault => not_found(&format!("<Fault 3: {}>", python_repr(key))),
+        }
     }
 
     fn value(&self, value: &Sexpr) -> Reply {
@@ -415,175 +486,6 @@ impl Xend {
         }
     }
 
-    /// `(node ...)`.
-    fn node(&self, machine: &Machine) -> Sexpr {
-        let info = machine.physinfo();
-        let new = self.release.at_least(4, 1);
-        let mib = |pages: u64| pages * PAGE_KIB / 1024;
-        let cpus: Vec<String> = (0..info.cpus).map(|cpu| cpu.to_string()).collect();
-        let mut out = vec![
-            Sexpr::pair("system", "Linux"),
-            Sexpr::pair("host", &self.host_name),
-            Sexpr::pair("release", "2.6.32-simulated"),
-            Sexpr::pair("version", "embedded Xen host, simulated by xenith"),
-            Sexpr::pair("machine", "x86_64"),
-            Sexpr::pair("nr_cpus", info.cpus),
-            Sexpr::pair("nr_nodes", info.nodes),
-            Sexpr::pair("cores_per_socket", info.cores_per_socket),
-            Sexpr::pair("threads_per_core", info.threads_per_core),
-            Sexpr::pair("cpu_mhz", info.cpu_khz / 1000),
-            Sexpr::pair("hw_caps", hw_caps(info.cpuid)),
-            Sexpr::pair("virt_caps", "hvm"),
-            Sexpr::pair("total_memory", mib(info.total_pages)),
-            Sexpr::pair("free_memory", mib(info.free_pages)),
-        ];
-        if new {
-            let rows = cpus.iter().map(|cpu| format!("\n{cpu:>3}:{cpu:>8}{:>9}{:>9}", 0, 0));
-            let topology = format!("\ncpu:    core    socket     node{}", rows.collect::<String>());
-            out.push(Sexpr::pair("free_cpus", 0));
-            out.push(Sexpr::pair("cpu_topology", topology));
-            out.push(Sexpr::pair("numa_info", "none"));
-        } else {
-            let range = if info.cpus > 1 { format!("0-{}", info.cpus - 1) } else { "0".into() };
-            out.push(Sexpr::pair("node_to_cpu", format!("node0:{range}")));
-            out.push(Sexpr::pair("node_to_memory", format!("node0:{}", mib(info.free_pages))));
-        }
-        let caps = "xen-3.0-x86_64 xen-3.0-x86_32p hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
-        for (key, value) in [
-            ("xen_major", self.release.major.to_string()),
-            ("xen_minor", self.release.minor.to_string()),
-            ("xen_extra", self.release.extra.to_owned()),
-            ("xen_caps", caps.into()),
-            ("xen_scheduler", "credit".into()),
-            ("xen_pagesize", "4096".into()),
-            ("platform_params", "virt_start=0xffff800000000000".into()),
-            ("xen_changeset", "unavailable".into()),
-            ("cc_compiler", "xenith simulation".into()),
-            ("cc_compile_by", String::new()),
-            ("cc_compile_domain", String::new()),
-            ("cc_compile_date", String::new()),
-            ("xend_config_format", "4".into()),
-        ] {
-            out.push(Sexpr::pair(key, value));
-        }
-        Sexpr::node("node", out)
-    }
-
-    /// GET of the list: the names of the domains in a state, or with detail=1 the domains themselves. Paused ones are not
-    /// running ones, also with detail=1 (recorded; only 3.0.2 lists them all).
-    fn list(&self, request: &Received, machine: &Machine) -> Reply {
-        let state = request.field("state").next().unwrap_or("running");
-        let whom = self.in_state(state, machine);
-        if request.field("detail").next() == Some("1") {
-            return self.value(&self.describe_all(&whom, machine));
-        }
-        self.value(&Sexpr::List(whom.into_iter().map(|(name, _)| Sexpr::atom(name)).collect()))
-    }
-
-    /// By name.
-    fn in_state(&self, state: &str, machine: &Machine) -> Vec<(&str, Found)> {
-        let wanted: &[u32] = match state {
-            "running" => &[status::RUNNING],
-            "paused" => &[status::PAUSED],
-            "halted" => &[status::HALTED],
-            "suspended" => &[status::SUSPENDED],
-            "all" => &[status::HALTED, status::PAUSED, status::RUNNING, status::SUSPENDED, status::CRASHED],
-            _ => &[],
-        };
-        let guests = self.domains.iter().filter(|(_, known)| wanted.contains(&known.status(machine)));
-        let mut found: Vec<(&str, Found)> = guests
-            .filter_map(|(uuid, known)| Some((known.config()?.name.as_str(), Found::Guest(*uuid))))
-            .collect();
-        if wanted.contains(&status::RUNNING) {
-            found.push(("Domain-0", Found::Domain0));
-        }
-        found.sort_unstable_by_key(|(name, _)| *name);
-        found
-    }
-
-    fn describe_all(&self, whom: &[(&str, Found)], machine: &Machine) -> Sexpr {
-        Sexpr::List(whom.iter().map(|(_, whom)| self.describe(*whom, true, machine)).collect())
-    }
-
-    /// `(domain ...)`. Without `figures` as in the answer to create, which knows less.
-    fn describe(&self, whom: Found, figures: bool, machine: &Machine) -> Sexpr {
-        let (config, live) = match whom {
-            Found::Domain0 => (Some(self.domain_0(machine)), None),
-            Found::Guest(uuid) => {
-                let known = self.domains.get(&uuid);
-                (known.and_then(|known| known.config().cloned()), known.and_then(|known| known.live.as_ref()))
-            }
-        };
-        let Some(mut config) = config else { return Sexpr::node("domain", []) };
-        let domid = match (whom, live) {
-            (Found::Domain0, _) => 0,
-            (_, Some(live)) => live.domid,
-            (_, None) => return config.to_sexpr(self.release, None),
-        };
-        let (state, status) = state_of(domid, machine);
-        let domain = machine.get(domid);
-        if let Some(domain) = domain.filter(|domain| figures && domain.domid != 0 && !domain.is_torn_down()) {
-            config.memory = domain.tot_pages * PAGE_KIB / 1024;
-        }
-        let seconds = domain.map_or(0, |domain| machine.cpu_time_ns(domain)) as f64 / 1e9;
-        let online = domain.map_or(0, |domain| domain.online_vcpus);
-        let life = Life {
-            domid,
-            start_time: live.map_or(0.0, |live| live.start_time),
-            figures: figures.then_some((seconds, online)),
-            status,
-            state: if figures { &state } else { "------" },
-            store_mfn: life::store_mfn(domid),
-            console_mfn: life::console_mfn(domid),
-            console_uuid: live.map_or(Uuid::nil(), |live| live.console_uuid),
-        };
-        config.to_sexpr(self.release, Some(&life))
-    }
-
-    /// What `op=vcpuinfo` answers.
-    fn vcpu_info(&self, whom: Found, machine: &Machine) -> Sexpr {
-        let domid = self.domid(whom);
-        let domain = domid.and_then(|domid| machine.get(domid));
-        let config = match whom {
-            Found::Domain0 => Some(self.domain_0(machine)),
-            Found::Guest(uuid) => self.domains.get(&uuid).and_then(Known::config).cloned(),
-        };
-        let Some(config) = config else { return Sexpr::node("domain", []) };
-        let bits = domain.map(|domain| machine.bits(domain)).unwrap_or_default();
-        let online = domain.map_or(0, |domain| domain.online_vcpus);
-        let seconds = domain.map_or(0, |domain| machine.cpu_time_ns(domain)) as f64 / 1e9;
-        let physical = if domain.is_some() { machine.physinfo().cpus } else { 64 };
-        let mut out = vec![
-            Sexpr::pair("domid", domid.map_or("None".to_owned(), |domid| domid.to_string())),
-            Sexpr::pair("name", &config.name),
-            Sexpr::pair("vcpu_count", config.vcpus),
-        ];
-        for vcpu in 0..config.vcpus {
-            let is_on = vcpu < online;
-            let flag = |set: bool| u32::from(set && is_on);
-            // The domain's time, shared out evenly.
-            let time = if is_on { seconds / f64::from(online.max(1)) } else { 0.0 };
-            let own = config.cpus.get(vcpu as usize).filter(|cpus| !cpus.is_empty()).cloned();
-            let map = own.unwrap_or_else(|| (0..physical).collect());
-            out.push(Sexpr::node(
-                "vcpu",
-                [
-                    Sexpr::pair("number", vcpu),
-                    Sexpr::pair("online", flag(true)),
-                    Sexpr::pair("blocked", flag(bits.blocked)),
-                    Sexpr::pair("running", flag(bits.running)),
-                    Sexpr::pair("cpu_time", format_args!("{time:?}")),
-                    Sexpr::pair("cpu", if is_on { i64::from(vcpu % physical.max(1)) } else { -1 }),
-                    Sexpr::node(
-                        "cpumap",
-                        [Sexpr::List(map.iter().map(|cpu| Sexpr::atom(cpu.to_string())).collect())],
-                    ),
-                ],
-            ));
-        }
-        Sexpr::node("domain", out)
-    }
-
     fn domid(&self, whom: Found) -> Option<DomId> {
         match whom {
             Found::Domain0 => Some(0),
@@ -597,54 +499,6 @@ impl Xend {
 enum Found {
     Domain0,
     Guest(Uuid),
-}
-
-impl Known {
-    /// What describes it now: that of its life, if it has one.
-    fn config(&self) -> Option<&Config> {
-        self.live.as_ref().map(|live| &live.config).or(self.managed.as_ref())
-    }
-
-    fn status(&self, machine: &Machine) -> u32 {
-        self.live.as_ref().map_or(status::HALTED, |live| state_of(live.domid, machine).1)
-    }
-}
-
-/// xend's words for a domain's state, as numbers.
-mod status {
-    pub(super) const HALTED: u32 = 0;
-    pub(super) const PAUSED: u32 = 1;
-    pub(super) const RUNNING: u32 = 2;
-    pub(super) const SUSPENDED: u32 = 3;
-    pub(super) const CRASHED: u32 = 5;
-}
-
-/// The six letters, and the status.
-fn state_of(domid: DomId, machine: &Machine) -> (String, u32) {
-    let bits = machine.get(domid).map(|domain| machine.bits(domain)).unwrap_or_default();
-    let crashed = bits.shutdown && bits.shutdown_reason == reason::CRASH;
-    let flags = [
-        ('r', bits.running),
-        ('b', bits.blocked),
-        ('p', bits.paused),
-        ('s', bits.shutdown),
-        ('c', crashed),
-        ('d', bits.dying),
-    ];
-    let letters = flags.map(|(letter, set)| if set { letter } else { '-' }).iter().collect();
-    let status = match bits {
-        _ if crashed => status::CRASHED,
-        bits if bits.shutdown && bits.shutdown_reason == reason::SUSPEND => status::SUSPENDED,
-        bits if bits.shutdown => status::HALTED,
-        bits if bits.paused => status::PAUSED,
-        _ => status::RUNNING,
-    };
-    (letters, status)
-}
-
-/// The words of CPUID in the order that every hypervisor with a xend had them.
-fn hw_caps(cpuid: CpuidWords) -> String {
-    cpuid.arrange((4, 4, 0)).map(|word| format!("{word:08x}")).join(":")
 }
 
 fn not_found(words: &str) -> Reply {

@@ -1,9 +1,10 @@
 //! The operations of POST, on all domains and on one.
 
-use super::config::{Config, Refusal, check_memory, check_name, python_int};
+use super::checks::{check_name, python_int};
+use super::config::{Config, Refusal, Writer};
+use super::habits::Credit;
 use super::{Found, Parts, Xend, life};
-use crate::model::{DomId, Uuid};
-use crate::sim::machine::PAGE_SIZE;
+use crate::model::Uuid;
 use crate::wire::sexpr::{Dialect, Fault, Limits, ParseError, Sexpr, python_repr};
 use crate::wire::xend_http::{Received, Reply, SXP};
 
@@ -22,11 +23,24 @@ pub(super) enum Done {
 }
 
 /// What Python says of a domid that is None.
-const NO_DOMID: &str = "int() argument must be a string or a number, not 'NoneType'";
+pub(super) const NO_DOMID: &str = "int() argument must be a string or a number, not 'NoneType'";
 
-/// After these the connection stays open, also where they succeed (recorded).
-const LINGERING: [&str; 9] =
-    ["save", "create", "destroy", "delete", "pause", "unpause", "start", "set_vcpus", "wait_for_devices"];
+/// After these the connection stays open, also where they succeed (recorded, from 3.1 on).
+const LINGERING: [&str; 13] = [
+    "save",
+    "restore",
+    "migrate",
+    "create",
+    "destroy",
+    "delete",
+    "pause",
+    "unpause",
+    "start",
+    "set_vcpus",
+    "wait_for_devices",
+    "device_create",
+    "device_destroy",
+];
 
 /// What answers 202: its failures have that status, too, where it runs in a thread.
 const ACCEPTED: [&str; 9] =
@@ -36,8 +50,10 @@ const ACCEPTED: [&str; 9] =
 const THREADED: [(&str, u16); 4] = [("save", 202), ("dump", 202), ("restore", 200), ("migrate", 200)];
 
 /// Operations that real xends have and this one does not.
-const NOT_SIMULATED: [&str; 8] =
-    ["dump", "migrate", "pincpu", "devices", "device_create", "device_configure", "device_destroy", "reset"];
+const NOT_SIMULATED: [&str; 1] = ["reset"];
+
+/// The operations that came with managed domains, and what came with the release of the number.
+const CAME: [(&str, (u16, u16)); 2] = [("reset", (3, 3)), ("domain_sched_credit2", (4, 1))];
 
 /// Operations that fail in every real xend with the credit scheduler, and how.
 const ALWAYS_FAIL: [(&str, &str); 6] = [
@@ -78,7 +94,7 @@ impl Xend {
                 let running = self.in_state("running", parts.machine);
                 Ok(Done::Value(self.describe_all(&running, parts.machine)))
             }
-            "new" => self.define(request).map(|()| Done::Nothing),
+            "new" if self.habits.manages => self.define(request).map(|()| Done::Nothing),
             "create" => self.create(request, parts).map(Done::Created),
             "restore" => self.restore(request, parts).map(Done::Restored),
             _ => return (not_implemented(self, op), false),
@@ -96,6 +112,17 @@ impl Xend {
         let Some(op) = operation(request) else { return (invalid_request(self), false) };
         let accepted = |done: Result<(), Refusal>| done.map(|()| Done::Accepted);
         let name = self.name(whom);
+        let later = |(prefix, (major, minor)): &(&str, (u16, u16))| {
+            op.starts_with(prefix) && !self.habits.at_least(*major, *minor)
+        };
+        let is_managing = matches!(op, "start" | "delete" | "dump");
+        let is_credit = op.starts_with("domain_sched_credit");
+        if CAME.iter().any(later)
+            || is_managing && !self.habits.manages
+            || is_credit && self.habits.credit == Credit::None
+        {
+            return (not_implemented(self, op), false);
+        }
         let done = match op {
             "pause" => self.pause(whom, parts).map(|()| Done::Nothing),
             "unpause" => self.unpause(whom, parts).map(|()| Done::Nothing),
@@ -105,17 +132,20 @@ impl Xend {
             "delete" => accepted(self.delete(whom)),
             "rename" => accepted(self.rename(whom, request, parts)),
             "sysrq" => accepted(self.sysrq(whom, request, parts)),
-            "wait_for_devices" => Ok(Done::Accepted),
+            "wait_for_devices" => accepted(self.wait_for_devices(whom)),
+            "dump" => accepted(self.dump(whom, request, parts)),
+            "migrate" => self.migrate(whom, request, parts).map(|()| Done::Nothing),
             "maxmem_set" => self.set_maxmem(whom, request, parts),
             "mem_target_set" => self.set_target(whom, request, parts).map(|()| Done::Nothing),
             "set_vcpus" => self.set_vcpus(whom, request, parts).map(|()| Done::Nothing),
-            "vcpuinfo" => Ok(Done::Value(self.vcpu_info(whom, parts.machine))),
+            "pincpu" => self.pin(whom, request, parts),
+            "vcpuinfo" => self.vcpu_info(whom, parts.machine).map(Done::Value),
             "domain_sched_credit_get" => self.credit(whom).map(Done::Value),
             "domain_sched_credit_set" => self.set_credit(whom, request).map(Done::Value),
-            // The second scheduler came with 4.1.
-            _ if op.starts_with("domain_sched_credit2") && !self.release.at_least(4, 1) => {
-                return (not_implemented(self, op), false);
-            }
+            "devices" => self.devices(whom, request, parts),
+            "device_create" => self.create_device(whom, request, parts),
+            "device_configure" => self.configure_device(whom, request, parts).map(|()| Done::Nothing),
+            "device_destroy" => self.destroy_device(whom, request, parts).map(|()| Done::Nothing),
             _ if NOT_SIMULATED.contains(&op) => Err(not_simulated(op)),
             _ => match ALWAYS_FAIL.iter().find(|(name, _)| *name == op) {
                 Some((_, words)) => Err((*words).into()),
@@ -136,7 +166,7 @@ impl Xend {
         let location = name
             .map(|name| format!("http://{}/xend/domain/{name}/..", request.host))
             .filter(|_| ACCEPTED.contains(&op));
-        let lingers = done.is_err() || LINGERING.contains(&op);
+        let lingers = self.habits.lingers && (done.is_err() || LINGERING.contains(&op));
         let reply = match done {
             Ok(Done::Nothing) => Reply::empty(200, "OK"),
             Ok(Done::Value(value)) => self.value(&value),
@@ -160,6 +190,8 @@ impl Xend {
                 let (status, reason) = match thread {
                     Some((_, 202)) => (202, "Accepted".to_owned()),
                     Some((_, status)) => (*status, "OK".to_owned()),
+                    None if !self.habits.fails_with_500 && location.is_some() => (202, "Accepted".to_owned()),
+                    None if !self.habits.fails_with_500 => (200, "OK".to_owned()),
                     None => (500, format!("Request failed: {op}")),
                 };
                 let error = format!("(xend.err {})", python_repr(&words));
@@ -171,7 +203,7 @@ impl Xend {
 
     pub(super) fn name(&self, whom: Found) -> String {
         match whom {
-            Found::Domain0 => "Domain-0".into(),
+            Found::Domain0 => self.dom0_name.clone(),
             Found::Guest(uuid) => {
                 let config = self.domains.get(&uuid).and_then(|known| known.config());
                 config.map_or(String::new(), |config| config.name.clone())
@@ -184,12 +216,16 @@ impl Xend {
         let text = request.field("config").next();
         let text = text.ok_or("Configuration error 'NoneType' object has no attribute '__getitem__'")?;
         let bytes: Vec<u8> = crate::wire::sexpr::raw_bytes(text).collect();
-        let dialect = Dialect::Xend { bang_separates: !self.release.at_least(4, 0) };
-        let all = Sexpr::parse_all_with(&bytes, dialect, Limits::default());
+        let all = Sexpr::parse_all_with(&bytes, self.dialect(), Limits::default());
         let all = all.map_err(|error| parse_words(&error, &bytes, op))?;
         let vm = all.first().ok_or("Configuration error list index out of range")?;
         let creating = |words: Refusal| format!("Error creating domain: {words}");
-        Config::from_sexpr(vm, self.release).map_err(creating)
+        Config::from_sexpr(vm, self.habits, Writer::Client).map_err(creating)
+    }
+
+    /// How this xend reads S-expressions.
+    pub(super) fn dialect(&self) -> Dialect {
+        Dialect::Xend { bang_separates: !self.habits.at_least(4, 0) }
     }
 
     /// op=new.
@@ -202,7 +238,7 @@ impl Xend {
 
     fn manage(&mut self, config: Config) -> Result<(), Refusal> {
         self.store
-            .save(&config, self.release)
+            .save(&config, self.habits)
             .map_err(|error| format!("Failed to save configuration: {error}"))?;
         let uuid = config.uuid;
         self.domains.entry(uuid).or_default().managed = Some(config);
@@ -217,28 +253,46 @@ impl Xend {
         let twin = self.by_name(&config.name).filter(|twin| self.domid(Found::Guest(*twin)).is_some());
         let lives = twin.or(Some(uuid)).and_then(|uuid| self.domid(Found::Guest(uuid)));
         if let Some(domid) = lives {
-            return Err(creating(format!(
-                "Domain {} already exists with ID '{domid}'",
-                python_repr(&config.name)
-            )));
+            return Err(creating(self.twin_words(&config.name, domid)));
         }
         self.check_name_is_free(&config.name, uuid).map_err(creating)?;
+        config.check_boots(self.habits).map_err(creating)?;
         self.begin(config, parts).map_err(creating)?;
         Ok(uuid)
     }
 
+    /// What is said of a domain that lives already.
+    pub(super) fn twin_words(&self, name: &str, domid: u32) -> Refusal {
+        let name = python_repr(name);
+        match (self.habits.twins_by_id, self.habits.manages) {
+            (true, _) => format!("Domain {name} already exists with ID '{domid}'"),
+            (false, true) => format!("VM name {name} already exists as domain {domid}"),
+            (false, false) => format!("VM name {name} already in use by domain {domid}"),
+        }
+    }
+
     pub(super) fn check_name_is_free(&self, name: &str, uuid: Uuid) -> Result<(), Refusal> {
-        check_name(name, self.release)?;
-        let taken = |by: &str| Err(format!("VM name {} already exists{by}", python_repr(name)));
-        if name == "Domain-0" {
-            return taken(" as domain 0");
+        check_name(name, self.habits)?;
+        let own = self.domid(Found::Guest(uuid));
+        let taken = |by: Option<u32>| {
+            let quoted = python_repr(name);
+            Err(match (self.habits.manages, own, by) {
+                (true, _, Some(domid)) => format!("VM name {quoted} already exists as domain {domid}"),
+                (true, _, None) => format!("VM name {quoted} already exists"),
+                (false, None, by) => {
+                    format!("VM name {quoted} already in use by domain {}", by.unwrap_or_default())
+                }
+                (false, Some(own), by) => {
+                    format!("VM name {quoted} is used in both domains {own} and {}", by.unwrap_or_default())
+                }
+            })
+        };
+        if name == self.dom0_name {
+            return taken(Some(0));
         }
         match self.by_name(name).filter(|other| *other != uuid) {
             None => Ok(()),
-            Some(other) => match self.domid(Found::Guest(other)) {
-                Some(domid) => taken(&format!(" as domain {domid}")),
-                None => taken(""),
-            },
+            Some(other) => taken(self.domid(Found::Guest(other))),
         }
     }
 
@@ -248,14 +302,26 @@ impl Xend {
         }
         let Found::Guest(uuid) = whom else { return Ok(()) };
         let config = self.domains.get(&uuid).and_then(|known| known.managed.clone());
-        let domid = self.begin(config.ok_or("Domain is not managed")?, parts)?;
+        let config = config.ok_or("Domain is not managed")?;
+        config.check_boots(self.habits)?;
+        let domid = self.begin(config, parts)?;
+        if let Err(words) = self.wait_for_devices(whom) {
+            self.end(domid, parts)?;
+            return Err(words);
+        }
         parts.machine.unpause(domid).map_err(life::errno_tuple)
     }
 
     fn pause(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let domid = self.domid(whom).ok_or(NO_DOMID)?;
         if domid == 0 {
-            return Err("Cannot pause privileged domain 0".into());
+            // 3.0.2 leaves it to the hypervisor.
+            let words = if self.habits.format == 1 {
+                "(22, 'Invalid argument')"
+            } else {
+                "Cannot pause privileged domain 0"
+            };
+            return Err(words.into());
         }
         // xend looks first, so that pausing twice needs one unpause, also where the hypervisor counts.
         let is_paused = parts.machine.get(domid).is_some_and(|domain| domain.pauses() > 0);
@@ -264,7 +330,7 @@ impl Xend {
 
     fn unpause(&mut self, whom: Found, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let domid = self.domid(whom).ok_or(NO_DOMID)?;
-        if domid == 0 && self.release.at_least(4, 0) {
+        if domid == 0 && self.habits.format >= 2 {
             return Err("Cannot unpause privileged domain 0".into());
         }
         parts
@@ -276,11 +342,12 @@ impl Xend {
     fn shutdown(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let reason = request.field("reason").next().ok_or("'reason'")?;
         let Some(domid) = self.domid(whom) else { return Err("Domain cannot be shutdown".into()) };
-        if domid == 0 {
-            return Err("Domain 0 cannot be shutdown".into());
-        }
-        if !matches!(reason, "poweroff" | "reboot" | "suspend" | "crash" | "halt") {
-            return Err(format!("Invalid reason: {reason}"));
+        let is_reason = matches!(reason, "poweroff" | "reboot" | "suspend" | "crash" | "halt");
+        match (domid, self.habits.format) {
+            (0, 3..) => return Err("Domain 0 cannot be shutdown".into()),
+            _ if !is_reason => return Err(format!("Invalid reason: {reason}")),
+            (0, 2) => return Err("Can't specify Domain-0".into()),
+            _ => {}
         }
         life::order(domid, "shutdown", reason, parts);
         Ok(())
@@ -302,9 +369,10 @@ impl Xend {
     }
 
     fn delete(&mut self, whom: Found) -> Result<(), Refusal> {
-        let Found::Guest(uuid) = whom else { return Err("Domain is not halted.".into()) };
+        let lives = if self.habits.format == 3 { "Domain is still running" } else { "Domain is not halted." };
+        let Found::Guest(uuid) = whom else { return Err(lives.into()) };
         if self.domid(whom).is_some() {
-            return Err("Domain is not halted.".into());
+            return Err(lives.into());
         }
         self.store.remove(uuid).map_err(|error| format!("Failed to remove configuration: {error}"))?;
         self.domains.remove(&uuid);
@@ -314,7 +382,10 @@ impl Xend {
     fn rename(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let name = request.field("name").next().ok_or("'name'")?;
         let Found::Guest(uuid) = whom else {
-            return Err("Domain-0 keeps its name in the embedded xend".into());
+            self.check_name_is_free(name, Uuid::nil())?;
+            name.clone_into(&mut self.dom0_name);
+            life::put(parts.store, "/local/domain/0/name", name);
+            return Ok(());
         };
         self.check_name_is_free(name, uuid)?;
         self.change(uuid, |config| name.clone_into(&mut config.name))?;
@@ -323,131 +394,13 @@ impl Xend {
         }
         Ok(())
     }
-
-    fn set_maxmem(
-        &mut self,
-        whom: Found,
-        request: &Received,
-        parts: &mut Parts<'_>,
-    ) -> Result<Done, Refusal> {
-        let mib = python_int(required(request, "memory")?)?;
-        let Found::Guest(uuid) = whom else { return Err(not_simulated("maxmem_set of Domain-0")) };
-        self.check(uuid, |config| check_memory(config.memory as i64, mib))?;
-        self.change(uuid, |config| config.maxmem = mib.unsigned_abs())?;
-        let Some(domid) = self.domid(whom) else { return Ok(Done::Nothing) };
-        let pages = (mib.unsigned_abs() << 20) / PAGE_SIZE;
-        parts.machine.set_max_mem(domid, pages).map_err(life::errno_tuple)?;
-        Ok(Done::Value(Sexpr::atom("0")))
-    }
-
-    fn set_target(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
-        let mib = python_int(required(request, "target")?)?;
-        let Found::Guest(uuid) = whom else { return Err(not_simulated("mem_target_set of Domain-0")) };
-        self.check(uuid, |config| check_memory(mib, config.maxmem as i64))?;
-        self.change(uuid, |config| config.memory = mib.unsigned_abs())?;
-        if let Some((domid, config)) = self.life_of(uuid) {
-            life::write_target(domid, config, parts);
-        }
-        Ok(())
-    }
-
-    fn set_vcpus(&mut self, whom: Found, request: &Received, parts: &mut Parts<'_>) -> Result<(), Refusal> {
-        let vcpus = python_int(required(request, "vcpus")?)?;
-        let Found::Guest(uuid) = whom else { return Err(not_simulated("set_vcpus of Domain-0")) };
-        let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| (1..=128).contains(vcpus));
-        let vcpus = vcpus.ok_or("Zero or less VCPUs is invalid")?;
-        let lives = self.domid(whom).is_some();
-        self.check(uuid, |config| {
-            if lives && vcpus > config.vcpus {
-                return Err("Cannot set vcpus greater than max vcpus on running domain".into());
-            }
-            Ok(())
-        })?;
-        self.change(uuid, |config| {
-            config.vcpu_avail = u128::MAX >> (128 - vcpus);
-            if !lives {
-                config.vcpus = vcpus;
-                config.cpus.resize(vcpus as usize, Vec::new());
-            }
-        })?;
-        if let Some((domid, config)) = self.life_of(uuid) {
-            life::write_vcpus(domid, config, parts);
-        }
-        Ok(())
-    }
-
-    /// A Python dictionary, as text.
-    fn credit(&self, whom: Found) -> Result<Sexpr, Refusal> {
-        let (weight, cap) = match whom {
-            Found::Domain0 => ("256", "0"),
-            Found::Guest(uuid) => {
-                let config = self.domains.get(&uuid).and_then(|known| known.config());
-                config.map_or(("256", "0"), |config| (config.kept("cpu_weight"), config.kept("cpu_cap")))
-            }
-        };
-        Ok(Sexpr::atom(format!("{{'cap': {cap}, 'weight': {weight}}}")))
-    }
-
-    fn set_credit(&mut self, whom: Found, request: &Received) -> Result<Sexpr, Refusal> {
-        let weight = python_int(required(request, "weight")?)?;
-        let cap = python_int(required(request, "cap")?)?;
-        let Found::Guest(uuid) = whom else {
-            return Err(not_simulated("domain_sched_credit_set of Domain-0"));
-        };
-        let new = self.release.at_least(4, 0);
-        self.check(uuid, |config| {
-            if !(1..=65535).contains(&weight) {
-                let words = "Cpu weight out of range, valid values are within range from 1 to 65535";
-                return Err(if new { words } else { "weight is out of range" }.into());
-            }
-            let most = i64::from(config.vcpus) * 100;
-            if !(0..=most).contains(&cap) {
-                let words = format!(
-                    "Cpu cap out of range, valid range is from 0 to {most} for specified number of vcpus"
-                );
-                return Err(if new { words } else { "cap is out of range".into() });
-            }
-            Ok(())
-        })?;
-        self.change(uuid, |config| {
-            config.keep("cpu_weight", &weight.to_string());
-            config.keep("cpu_cap", &cap.to_string());
-        })?;
-        Ok(Sexpr::atom("0"))
-    }
-
-    fn life_of(&self, uuid: Uuid) -> Option<(DomId, &Config)> {
-        let live = self.domains.get(&uuid)?.live.as_ref()?;
-        Some((live.domid, &live.config))
-    }
-
-    fn check(&self, uuid: Uuid, rule: impl Fn(&Config) -> Result<(), Refusal>) -> Result<(), Refusal> {
-        self.domains.get(&uuid).and_then(|known| known.config()).map_or(Ok(()), rule)
-    }
-
-    /// Changes a domain's configuration, that of its life and that it starts with next.
-    fn change(&mut self, uuid: Uuid, change: impl Fn(&mut Config)) -> Result<(), Refusal> {
-        let Some(known) = self.domains.get_mut(&uuid) else { return Ok(()) };
-        if let Some(managed) = &known.managed {
-            let mut config = managed.clone();
-            change(&mut config);
-            self.store
-                .save(&config, self.release)
-                .map_err(|error| format!("Failed to save configuration: {error}"))?;
-            known.managed = Some(config);
-        }
-        if let Some(live) = &mut known.live {
-            change(&mut live.config);
-        }
-        Ok(())
-    }
 }
 
-fn required<'a>(request: &'a Received, field: &'a str) -> Result<&'a str, Refusal> {
+pub(super) fn required<'a>(request: &'a Received, field: &'a str) -> Result<&'a str, Refusal> {
     request.field(field).next().ok_or_else(|| format!("Missing parameter: {field}"))
 }
 
-fn not_simulated(what: &str) -> Refusal {
+pub(super) fn not_simulated(what: &str) -> Refusal {
     format!("the embedded xend cannot do this: {what}")
 }
 

@@ -5,12 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::config::{Config, Refusal};
+use super::config::{Config, Refusal, Writer};
+use super::looks::Shown;
 use super::{Found, Parts, Xend, life, ops};
 use crate::model::DomId;
 use crate::sim::machine::reason;
 use crate::wire::saved::Head;
-use crate::wire::sexpr::{Sexpr, python_repr};
+use crate::wire::sexpr::{Sexpr, text_of};
 use crate::wire::xend_http::Received;
 
 /// What stands where a real file has the guest's memory.
@@ -75,7 +76,7 @@ impl Xend {
                 return Begun::Refused(format!("can't write guest state file {path}: {}", words(&error)));
             }
         };
-        let mut bytes = Head::Xend(config.to_sexpr(self.release, None).to_bytes()).to_bytes();
+        let mut bytes = Head::Xend(config.to_sexpr(self.habits, &Shown::Kept).to_bytes()).to_bytes();
         bytes.extend_from_slice(BODY);
         life::order(domid, "shutdown", "suspend", parts);
         Begun::Waits(Saving { domid, whom, file, bytes, conn, request: request.clone() })
@@ -108,13 +109,18 @@ impl Xend {
 
     /// op=restore: the name of the domain that runs again.
     pub(super) fn restore(&mut self, request: &Received, parts: &mut Parts<'_>) -> Result<String, Refusal> {
-        let path = request.field("file").next().ok_or("'file'")?;
+        let path = ops::required(request, "file")?;
         let config = read(path, self)?;
-        let twin = self.by_name(&config.name).and_then(|twin| self.domid(Found::Guest(twin)));
-        if let Some(domid) = twin.or_else(|| self.domid(Found::Guest(config.uuid))) {
-            return Err(format!("Domain {} already exists with ID '{domid}'", python_repr(&config.name)));
-        }
-        self.check_name_is_free(&config.name, config.uuid)?;
+        let check = || {
+            let twin = self.by_name(&config.name).and_then(|twin| self.domid(Found::Guest(twin)));
+            if let Some(domid) = twin.or_else(|| self.domid(Found::Guest(config.uuid))) {
+                return Err(self.twin_words(&config.name, domid));
+            }
+            self.check_name_is_free(&config.name, config.uuid)
+        };
+        // These say no more than that it failed.
+        let is_mute = self.habits.format >= 2 && !self.habits.at_least(3, 2);
+        check().map_err(|words| if is_mute { "Restore failed".into() } else { words })?;
         let name = config.name.clone();
         let domid = self.begin(config, parts)?;
         parts.machine.unpause(domid).map_err(life::errno_tuple)?;
@@ -129,16 +135,19 @@ fn read(path: &str, xend: &Xend) -> Result<Config, Refusal> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unread)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(unread)?;
-    let invalid = || format!("not a valid guest state file: {path}");
+    let invalid = || {
+        let found = text_of(bytes.get(..16).unwrap_or(&bytes).to_vec());
+        format!("not a valid guest state file: found '{found}'")
+    };
     let Ok(Head::Xend(config)) = Head::read(&bytes) else { return Err(invalid()) };
     if !bytes.ends_with(BODY) {
         return Err("/usr/lib/xen/bin/xc_restore failed".into());
     }
-    Config::from_sexpr(&Sexpr::parse_first(&config).map_err(|_| invalid())?, xend.release)
+    Config::from_sexpr(&Sexpr::parse_first(&config).map_err(|_| invalid())?, xend.habits, Writer::Itself)
 }
 
 /// An error as Python prints it.
-fn words(error: &io::Error) -> String {
+pub(super) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use once_cell::sync::OnceCell;
 
-use super::config::Config;
+use super::config::{Config, Writer};
+use super::habits::Habits;
+use super::looks::Shown;
 use crate::model::Uuid;
-use crate::sim::release::Release;
 use crate::sim::scratch;
 use crate::wire::sexpr::Sexpr;
 
@@ -48,25 +49,25 @@ impl Folder {
     }
 
     /// What was saved. A file that is no configuration stays where it is, for whoever wants to look at it.
-    pub(super) fn load(&self, release: Release) -> Vec<Config> {
+    pub(super) fn load(&self, habits: &Habits) -> Vec<Config> {
         let Ok(entries) = fs::read_dir(&self.domains) else { return Vec::new() };
         let uuids = entries.flatten().filter_map(|entry| {
             let name = entry.file_name();
             Uuid::try_parse(name.to_str()?).ok()
         });
-        uuids.filter_map(|uuid| self.read(uuid, release)).collect()
+        uuids.filter_map(|uuid| self.read(uuid, habits)).collect()
     }
 
-    fn read(&self, uuid: Uuid, release: Release) -> Option<Config> {
+    fn read(&self, uuid: Uuid, habits: &Habits) -> Option<Config> {
         let mut text = Vec::new();
         let file = File::open(self.of(uuid).join("config.sxp")).ok()?;
         file.take(MAX_FILE).read_to_end(&mut text).ok()?;
-        let config = Config::from_sexpr(&Sexpr::parse_first(&text).ok()?, release).ok()?;
+        let config = Config::from_sexpr(&Sexpr::parse_first(&text).ok()?, habits, Writer::Itself).ok()?;
         (config.uuid == uuid).then_some(config)
     }
 
     /// Writes a configuration: whole, or not at all.
-    pub(super) fn save(&self, config: &Config, release: Release) -> io::Result<()> {
+    pub(super) fn save(&self, config: &Config, habits: &Habits) -> io::Result<()> {
         if let StateDir::Scratch(path) = &self.state {
             self.lock.get_or_try_init(|| scratch::make(path))?;
         }
@@ -74,7 +75,7 @@ impl Folder {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let (path, beside) = (folder.join("config.sxp"), folder.join("config.sxp.new"));
         let mut file = File::create(&beside)?;
-        file.write_all(&config.to_sexpr(release, None).to_bytes())?;
+        file.write_all(&config.to_sexpr(habits, &Shown::Kept).to_bytes())?;
         file.sync_all()?;
         fs::rename(&beside, &path)?;
         File::open(&folder)?.sync_all()
