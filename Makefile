@@ -11,6 +11,7 @@
 #   make test-python      the Python tests, likewise
 #   make lab              the roads on a real Xen 4.17, which QEMU boots; LAB_TESTS=... some; LAB_BINS=... brings programs
 #   make bench-lab        what status costs on that Xen, beside the raw ioctl, libxl and libvirt
+#   make fuzz             looks for bytes that break a reader, by libFuzzer; FUZZ=target one of them, SECONDS=60 each; make fuzz-keep: corpus
 #   make bench            what calls cost, how big the library is, how much memory a connection takes, what it runs on
 #
 # V=1 shows every command.
@@ -231,6 +232,15 @@ test-rust:
 	$(Q)$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(Q)$(CARGO) test --workspace --locked --no-run
 	$(Q)$(CARGO) test --workspace --locked --quiet
+
+# The short run is among the Rust tests. Needs a C++ compiler, for libFuzzer.
+.PHONY: fuzz fuzz-keep
+SECONDS := 60
+fuzz:
+	@CARGO=$(CARGO) scripts/fuzz.sh $(SECONDS) $(FUZZ)
+
+fuzz-keep:
+	@CARGO=$(CARGO) scripts/fuzz.sh keep $(FUZZ)
 
 test-readme: test-prefix
 	$(Q)$(PYTHON) scripts/test-readme.py $(TEST_PREFIX) README.md python/README.md

@@ -17,7 +17,7 @@ mod identity;
 mod lock;
 mod names;
 mod scan;
-mod sidecar;
+pub mod sidecar;
 mod snapshot;
 
 use std::fmt::Display;

@@ -30,11 +30,13 @@ const MAX_EVENTS: usize = 100_000;
 
 /// What a sidecar says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sidecar {
+pub struct Sidecar {
     /// Whose it is.
-    pub(super) uuid: Uuid,
-    pub(super) title: Option<String>,
-    pub(super) description: Option<String>,
+    pub uuid: Uuid,
+    /// As [`Guest::title`].
+    pub title: Option<String>,
+    /// As [`Guest::description`].
+    pub description: Option<String>,
 }
 
 impl Sidecar {
@@ -47,7 +49,7 @@ impl Sidecar {
     /// The document.
     ///
     /// Errors: a text with characters that XML has no place for.
-    pub(super) fn write(&self) -> io::Result<String> {
+    pub fn write(&self) -> io::Result<String> {
         let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
         let root = writer.create_element(ROOT).with_attribute(("uuid", self.uuid.to_string().as_str()));
         root.write_inner_content(|writer| {
@@ -71,7 +73,7 @@ impl Sidecar {
     }
 
     /// Reads a document.
-    pub(super) fn read(text: &str) -> Result<Sidecar, SyntaxError> {
+    pub fn read(text: &str) -> Result<Sidecar, SyntaxError> {
         let mut reader = Reader::from_str(text);
         let mut sidecar = None;
         // The elements that are open, and the text of the innermost.

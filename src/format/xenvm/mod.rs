@@ -9,7 +9,7 @@
 //! xenvm a key that is not known is an error.
 //!
 //! **Reading** gives the guest, and warnings for what has no place in the model: what the monitor does for itself (`startup`, `debug`, `notify`, ...),
-//! pass-through of the host's firmware tables (`smbios-pt`, ...), encrypted or snapshotted disks, `cpuid`, `extra-hvm`, `timer-mode` and the like. A
+//! pass-through of the host's firmware tables (`smbios-pt`, ...), encrypted or snapshotted disks, `cpuid`, `timer-mode` and the like. A
 //! value that says what xenvm does anyway (`startup = started`, `debug = false`) is no warning. A line without `=` is one: xenvm steps over it.
 //! A guest without a name is called `vm-UUID`, as its monitor's socket is; without a uuid as well, that is an error.
 //!

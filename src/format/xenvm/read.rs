@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use super::syntax::{Line, lines, number};
 use super::{MAX_TEXT, write};
-use crate::format::chardev::from_words;
+use crate::format::chardev::{from_words, to_words};
 use crate::format::error::shown;
 use crate::format::problem::Sink;
 use crate::model::guest::{
-    BootDevice, CharDevice, ClockOffset, Disk, DiskDevice, Graphics, Interface, InterfaceKind, Lifecycle,
-    Loader, PciAddress, PciDevice,
+    Arguments, BootDevice, CharDevice, ClockOffset, Disk, DiskDevice, Graphics, Interface, InterfaceKind,
+    Lifecycle, Loader, PciAddress, PciDevice,
 };
 use crate::model::identity::check_name;
 use crate::model::{Guest, GuestType, Uuid};
@@ -23,6 +23,8 @@ const MAX_VCPUS: i64 = 4096;
 const MAX_NIC: i64 = 32;
 /// TCP port of VNC's display 0.
 const VNC_PORT: u16 = 5900;
+/// What a serial port can be.
+const SERIAL: &str = "pty, a device, or tcp:IP:PORT";
 /// Keys that say one more with each line.
 const LISTS: [&str; 5] = ["disk", "nic", "pci", "cpuid", "extra-hvm"];
 
@@ -134,6 +136,7 @@ impl<'a> Reader<'a, '_> {
         self.serial(&mut guest);
         self.screen(&mut guest);
         self.startup();
+        self.extra(&mut guest);
         guest
     }
 
@@ -341,6 +344,10 @@ impl<'a> Reader<'a, '_> {
                 let (key, value) = word.split_once('=').unwrap_or((word, ""));
                 match (key.trim(), value.trim()) {
                     (_, "") => {}
+                    ("bridge", bridge) if !write::is_word(bridge) => {
+                        self.wrong(&line, "a bridge's name without blanks");
+                        is_good = false;
+                    }
                     ("bridge", bridge) => interface.kind = InterfaceKind::Bridge(Some(bridge.to_owned())),
                     ("mac", "vm") => self.left(
                         "nic (mac=vm)",
@@ -437,7 +444,8 @@ impl<'a> Reader<'a, '_> {
     fn serial(&mut self, guest: &mut Guest) {
         let Some(line) = self.take_said("serial") else { return };
         match from_words(line.value) {
-            Err(_) => self.wrong(&line, "pty, a device, or tcp:IP:PORT"),
+            Ok(Some(source)) if to_words(&source).is_err() => self.wrong(&line, SERIAL),
+            Err(_) => self.wrong(&line, SERIAL),
             Ok(None) => {}
             Ok(Some(source)) if guest.is_hvm() => guest.serials.push(CharDevice { port: 0, source }),
             // Its console is one.
@@ -482,6 +490,9 @@ impl<'a> Reader<'a, '_> {
             }
         }
         let Some(line) = keymap else { return };
+        if !write::is_word(line.value) {
+            return self.wrong(&line, "a keymap such as de");
+        }
         match guest.graphics.first_mut() {
             Some(Graphics::Vnc { keymap, .. }) => *keymap = Some(line.value.to_owned()),
             _ if line.value == "en-us" => {}
@@ -496,7 +507,7 @@ impl<'a> Reader<'a, '_> {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("use-port-unused", "" | "true" | "1") => unused = true,
                 ("use-port-unused", "false" | "0") => unused = false,
-                ("keymap", map) if !map.is_empty() => keymap = Some(map.to_owned()),
+                ("keymap", map) if write::is_word(map) => keymap = Some(map.to_owned()),
                 ("port", text) => match number(text).and_then(|port| u16::try_from(port).ok()) {
                     Some(number) if number > 0 => port = Some(number),
                     _ => {
@@ -511,6 +522,23 @@ impl<'a> Reader<'a, '_> {
             }
         }
         Some(Graphics::Vnc { port: port.filter(|_| !unused), listen: None, password: None, keymap })
+    }
+
+    /// Each is an argument of the device model, `-k` or `-k v`.
+    fn extra(&mut self, guest: &mut Guest) {
+        let mut words = Vec::new();
+        for line in self.lists.remove("extra-hvm").unwrap_or_default() {
+            let (key, value) = line.value.split_once('=').unwrap_or((line.value, ""));
+            if !write::is_word(key) || value.starts_with('-') || value != value.trim_matches([' ', '\t']) {
+                self.wrong(&line, "KEY or KEY=VALUE");
+            } else if guest.is_hvm() {
+                words.push(format!("-{key}"));
+                words.extend((!value.is_empty()).then(|| value.to_owned()));
+            } else {
+                self.left("extra-hvm", line.key_at, "a PV guest has no device model of this kind");
+            }
+        }
+        guest.arguments = (!words.is_empty()).then_some(Arguments { of_qemu: false, words });
     }
 
     fn startup(&mut self) {
@@ -549,12 +577,8 @@ impl<'a> Reader<'a, '_> {
                 self.left(key, line.key_at, about);
             }
         }
-        for (key, about) in
-            [("cpuid", "bits of the processor"), ("extra-hvm", "arguments of the device model")]
-        {
-            for line in self.lists.remove(key).unwrap_or_default() {
-                self.left(format!("{key} = {}", shown(line.value)), line.key_at, about);
-            }
+        for line in self.lists.remove("cpuid").unwrap_or_default() {
+            self.left(format!("cpuid = {}", shown(line.value)), line.key_at, "bits of the processor");
         }
         for (key, line) in std::mem::take(&mut self.last) {
             let what = match key {

@@ -71,7 +71,7 @@ fn every_key_that_the_model_carries_is_read() {
                 on_crash = restart\ndisk = /a:qcow:hda:w:disk\ndisk = /b:vhd:hdb:w:disk:none\ndisk = /c:aio:sda:r:disk\n\
                 disk = :file:hdc:r:cdrom\nnic = bridge=xen-br0,mac=ab:de:fe:dc:ba:ab,id=1\nvif = mac=00:16:3e:00:00:01\n\
                 pci = 1,bind,0000:01:13.0\npci = 0,0000:01:12.1\nserial = tcp:1.2.3.4:1234\n\
-                display = vnc:port=5901,keymap=de\nviridian = true\nboot = n\ntimeoffset = -3600\ninject-sci = 0\n";
+                display = vnc:port=5901,keymap=de\nviridian = true\nextra-hvm = std-vga\nextra-hvm = net=nic model=e1000\nboot = n\ntimeoffset = -3600\ninject-sci = 0\n";
     assert_eq!(problems(text), [""; 0]);
     let guest = from_xenvm(text).unwrap();
     assert_eq!((guest.name.as_str(), guest.memory_kib, guest.vcpus.max), ("web", 256 * 1024, 2));
@@ -92,6 +92,7 @@ fn every_key_that_the_model_carries_is_read() {
     let keymap = Some("de".into());
     assert_eq!(guest.graphics, [Graphics::Vnc { port: Some(5901), listen: None, password: None, keymap }]);
     assert_eq!(guest.clock.offset, ClockOffset::Seconds(-3600));
+    assert_eq!(guest.arguments.unwrap().words, ["-std-vga", "-net", "nic model=e1000"]);
     // The older version's words for a screen.
     let old = from_xenvm(&format!("{HVM}vnc = 3\nvnc_keymap = fr\n")).unwrap();
     let keymap = Some("fr".into());
@@ -123,7 +124,6 @@ fn what_has_no_place_is_named_and_the_guest_is_good_without_it() {
         "pci-power-management = 1",
         "inject-sci = 1",
         "cpuid = 0:eax=0x1",
-        "extra-hvm = std-vga",
         "display = intel",
         "disk = /x:vhd:hdb:w:disk:temporary",
         "disk = /x:vhd:hdb:w:disk:none:key-file=/k",
@@ -177,6 +177,10 @@ fn what_is_wrong_is_said_with_its_place() {
         ("pci = 1,0000:01:20.0", "devid,domain:bus:slot.function"),
         ("pci = 1,maybe,0000:01:10.0", "devid,domain:bus:slot.function"),
         ("serial = frob", "expected pty, a device"),
+        ("serial = tcp:a:b:1", "expected pty, a device"),
+        ("nic = bridge=a b", "a bridge's name without blanks"),
+        ("display = vnc\nvnc_keymap = a b", "a keymap such as de"),
+        ("extra-hvm = =x", "KEY or KEY=VALUE"),
         ("display = gtk", "expected none, vnc, sdl or intel"),
         ("display = vnc:port=0", "a port of 1 to 65535"),
         ("display = vnc:listen=1", "the options use-port-unused"),

@@ -5,8 +5,8 @@ use crate::format::beyond::beyond_xend;
 use crate::format::chardev::to_words;
 use crate::format::error::shown;
 use crate::model::guest::{
-    BootDevice, Clock, ClockBasis, ClockOffset, Disk, DiskBus, DiskDevice, DiskKind, Graphics, Interface,
-    InterfaceKind, Lifecycle, Os, Vcpus,
+    Arguments, BootDevice, Clock, ClockBasis, ClockOffset, Disk, DiskBus, DiskDevice, DiskKind, Graphics,
+    Interface, InterfaceKind, Lifecycle, Os, Vcpus,
 };
 use crate::model::{Guest, GuestType};
 
@@ -29,6 +29,12 @@ fn unsupported(what: impl AsRef<str>) -> Error {
 pub(super) fn disk_kind(word: &str) -> Option<(DiskKind, Option<&'static str>, Option<&'static str>)> {
     let (_, kind, driver, format) = DISK_KINDS.iter().find(|(name, ..)| *name == word)?;
     Some((*kind, *driver, *format))
+}
+
+/// Whether a text can stand between commas and `=`, where blanks around it do not count.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && !text.contains(|c: char| matches!(c, ',' | '=') || c.is_control() || c.is_whitespace())
 }
 
 /// Lines that grow.
@@ -108,12 +114,16 @@ pub(super) fn text(guest: &Guest) -> Result<String> {
     if let ClockOffset::Seconds(seconds) = guest.clock.offset {
         lines.put("timeoffset", seconds);
     }
+    if let Some(arguments) = &guest.arguments {
+        extra(&mut lines, arguments, is_hvm)?;
+    }
     Ok(lines.0)
 }
 
 /// What the language has no words for at all.
 fn refuse(guest: &Guest) -> Result<()> {
-    if let Some(what) = beyond_xend(guest) {
+    // Arguments for the device model are what this language has and xend's have not.
+    if let Some(what) = beyond_xend(&Guest { arguments: None, ..guest.clone() }) {
         return Err(unsupported(what));
     }
     if guest.os.kind == GuestType::Pvh {
@@ -190,6 +200,24 @@ fn os(lines: &mut Lines, os: &Os) -> Result<()> {
     let root = os.root.as_ref().map(|root| format!("root={root}"));
     let words: Vec<&str> = root.as_deref().into_iter().chain(os.cmdline.as_deref()).collect();
     lines.some("cmdline", (!words.is_empty()).then(|| words.join(" ")).as_deref())
+}
+
+/// `-k v` is `extra-hvm = k=v`.
+fn extra(lines: &mut Lines, arguments: &Arguments, is_hvm: bool) -> Result<()> {
+    if !is_hvm {
+        return Err(unsupported("arguments for the device model of a guest that is not HVM"));
+    }
+    let mut words = arguments.words.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        let Some(key) = word.strip_prefix('-').filter(|key| is_word(key)) else {
+            return Err(unsupported(format!("'{}' among the arguments for the device model", shown(word))));
+        };
+        match words.next_if(|next| !next.starts_with('-') && !next.is_empty()) {
+            Some(value) => lines.text("extra-hvm", &format!("{key}={value}"))?,
+            None => lines.text("extra-hvm", key)?,
+        }
+    }
+    Ok(())
 }
 
 fn boot_letter(device: BootDevice) -> char {
@@ -269,7 +297,7 @@ fn nic(interface: &Interface) -> Result<String> {
     }
     let mut words = Vec::new();
     if let Some(bridge) = bridge {
-        if bridge.contains(|c: char| c == ',' || c.is_control() || c.is_whitespace()) {
+        if !is_word(bridge) {
             return Err(unsupported(format!("the bridge's name '{}'", shown(bridge))));
         }
         words.push(format!("bridge={bridge}"));
@@ -282,9 +310,7 @@ fn display(screen: &Graphics) -> Result<String> {
     match screen {
         Graphics::Vnc { listen: Some(_), .. } => Err(unsupported("the address that a VNC screen listens on")),
         Graphics::Vnc { password: Some(_), .. } => Err(unsupported("a VNC screen's password")),
-        Graphics::Vnc { keymap: Some(keymap), .. }
-            if keymap.is_empty() || keymap.contains([',', ' ', '\t', '=']) =>
-        {
+        Graphics::Vnc { keymap: Some(keymap), .. } if !is_word(keymap) => {
             Err(unsupported(format!("the keymap '{}'", shown(keymap))))
         }
         Graphics::Vnc { port, keymap, .. } => {
