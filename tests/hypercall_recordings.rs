@@ -3,28 +3,22 @@
 //! the same story in tests/hypercall_replay.rs.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod recorded;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
 use xenith::Status;
-use xenith::channel::hypercall::Hypervisor;
 use xenith::deadline::Deadline;
-use xenith::log::Log;
 use xenith::model::{DomainInfo, GuestType, State, Uuid};
 use xenith::wire::hypercall::request::{self, DOMCTL_SIZE, SYSCTL_SIZE};
 use xenith::wire::hypercall::tables::{getdomaininfo, physinfo};
 use xenith::wire::hypercall::{
-    Arch, Dialect, DomainRecord, Domctl, DomctlCall, Generation, ListCall, PhysInfo, Sysctl, VcpuInfo, errno,
-    number,
+    DomainRecord, Domctl, DomctlCall, ListCall, PhysInfo, Sysctl, VcpuInfo, errno, number,
 };
-use xenith::wire::port::{Hypercall, Memory};
 
-/// The recordings of the generations that the library speaks.
-const RECORDINGS: [&str; 4] = ["4.1.6.1", "4.4.4", "4.17.7", "4.17-debian"];
+use recorded::{Recording, Replay, Step};
 
 /// The uuids that the recording program gave.
 const FIRST_UUID: &str = "0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
@@ -36,113 +30,6 @@ const OP_SET_HANDLE: u64 = 17;
 const OP_RESUME: u64 = 27;
 const MEMORY_OP: u64 = 12;
 const SCHED_OP: u64 = 29;
-
-struct Step {
-    number: usize,
-    op: String,
-    hypercall: u64,
-    args: Vec<u64>,
-    cmd: Option<u64>,
-    version: Option<u32>,
-    domain: Option<u16>,
-    request: Vec<u8>,
-    reply: Vec<u8>,
-    buffer: Vec<u8>,
-    result: Result<i64, i32>,
-}
-
-/// The dialect of the release that a recording's first line names: its row must have the interface versions that were seen.
-fn dialect_of(head: &Value) -> Dialect {
-    let numbers: Vec<u32> =
-        head["xen_reported"].as_str().unwrap().split('.').map_while(|part| part.parse().ok()).collect();
-    let release = (numbers[0] as u16, numbers[1] as u16, numbers.get(2).copied().unwrap_or(0));
-    let generation = Generation::at(release).unwrap();
-    let versions = (head["domctl"].as_u64().unwrap(), head["sysctl"].as_u64().unwrap());
-    assert_eq!((u64::from(generation.domctl), u64::from(generation.sysctl)), versions, "{generation}");
-    Dialect { generation, arch: Arch::X86_64 }
-}
-
-struct Recording {
-    name: &'static str,
-    dialect: Dialect,
-    request_va: u64,
-    buffer_va: u64,
-    steps: Vec<Step>,
-}
-
-impl Recording {
-    fn load(name: &'static str) -> Recording {
-        let path =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/hypercall/xen-{name}.jsonl"));
-        let text =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let head = lines.next().unwrap();
-        let address = |key: &str| hex_number(head[key].as_str().unwrap());
-        Recording {
-            name,
-            dialect: dialect_of(&head),
-            request_va: address("request_va"),
-            buffer_va: address("buffer_va"),
-            steps: lines.map(|line| Step::read(&line)).collect(),
-        }
-    }
-
-    fn all() -> impl Iterator<Item = Recording> {
-        RECORDINGS.into_iter().map(Recording::load)
-    }
-
-    fn step(&self, op: &str) -> (usize, &Step) {
-        self.steps.iter().enumerate().find(|(_, step)| step.op == op).unwrap_or_else(|| panic!("{op}"))
-    }
-}
-
-impl Step {
-    fn read(line: &Value) -> Step {
-        let bytes = |key: &str| hex(line[key].as_str().unwrap_or_default());
-        let args = &line["args"];
-        let raw = args["raw"].as_array().unwrap().iter();
-        Step {
-            number: line["step"].as_u64().unwrap() as usize,
-            op: line["op"].as_str().unwrap().into(),
-            hypercall: line["hypercall"].as_u64().unwrap(),
-            args: raw.map(|arg| hex_number(arg.as_str().unwrap())).collect(),
-            cmd: args["cmd"].as_u64(),
-            version: args["interface_version"].as_u64().map(|version| version as u32),
-            domain: args["domain"].as_u64().map(|domain| domain as u16),
-            request: bytes("request"),
-            reply: bytes("reply"),
-            buffer: bytes("buffer"),
-            result: match line["ret"].as_i64().unwrap() {
-                value if value >= 0 => Ok(value),
-                _ => Err(line["errno"].as_i64().unwrap() as i32),
-            },
-        }
-    }
-
-    /// The request as the library understands it; None for operations that it does not have.
-    fn domctl(&self, dialect: Dialect) -> Option<DomctlCall> {
-        let known = self.hypercall == number::DOMCTL && self.request.len() == DOMCTL_SIZE;
-        known.then(|| DomctlCall::decode(dialect, &self.request).ok())?
-    }
-
-    fn sysctl(&self, dialect: Dialect) -> Option<Sysctl> {
-        let known = self.hypercall == number::SYSCTL && self.request.len() == SYSCTL_SIZE;
-        known.then(|| Sysctl::decode(dialect, &self.request).ok())?
-    }
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
-}
-
-fn hex_number(text: &str) -> u64 {
-    u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
-}
-
-fn record(recording: &Recording, bytes: &[u8]) -> DomainRecord {
-    DomainRecord::decode(recording.dialect.layout(&getdomaininfo::TABLE).unwrap(), bytes).unwrap()
-}
 
 #[test]
 fn our_requests_are_the_recorded_bytes() {
@@ -164,8 +51,11 @@ fn our_requests_are_the_recorded_bytes() {
             assert_eq!(ours, step.request, "Xen {}, step {}, {}", recording.name, step.number, step.op);
             *compared.entry(format!("{} {}", step.hypercall, step.cmd.unwrap())).or_default() += 1;
         }
-        // Domctls 1 to 5, 9, 11, 14 to 17, 25 and sysctls 1, 3, 4, 6, 8, 9, from 4.1 on 16, 17 and 19: each of them was there.
-        assert_eq!(compared.len(), 21, "{compared:?}");
+        // Domctls 1 to 5, 9, 11, 14 to 17, 25 and sysctls 1, 3, 4, 6, 8, 9, from 4.1 on 16, 17 and 19, from 4.21 on domctl 90: each of
+        // them was there.
+        let since = |release| recording.dialect.generation.since(release);
+        let kinds = 18 + if since((4, 1, 0)) { 3 } else { 0 } + usize::from(since((4, 21, 0)));
+        assert_eq!(compared.len(), kinds, "Xen {}: {compared:?}", recording.name);
         assert!(compared.values().sum::<usize>() > 150, "{compared:?}");
     }
 }
@@ -214,14 +104,14 @@ fn recorded_records_say_what_the_recorded_requests_made_of_each_domain() {
             if step.op.contains("zombie") || step.op.contains("many") {
                 break;
             }
-            follow(&mut domains, &recording, step);
+            follow(&mut domains, recording, step);
             let payload = request::payload(recording.dialect, &step.reply);
             if let (Some(Domctl::GetDomainInfo), Ok(_), Some(payload)) =
                 (step.domctl(recording.dialect).map(|call| call.op), step.result, payload)
             {
-                let record = record(&recording, payload);
+                let record = recording.record(payload);
                 assert_eq!(Some(record.domain), request::domain(recording.dialect, &step.reply));
-                check(&recording, &record, &domains, step);
+                check(recording, &record, &domains, step);
                 compared += 1;
             }
             if let (Some(Sysctl::GetDomainInfoList(list)), Ok(_)) =
@@ -234,8 +124,8 @@ fn recorded_records_say_what_the_recorded_requests_made_of_each_domain() {
                     .chunks(stride)
                     .take(count)
                     .map(|bytes| {
-                        let record = record(&recording, bytes);
-                        check(&recording, &record, &domains, step);
+                        let record = recording.record(bytes);
+                        check(recording, &record, &domains, step);
                         record.domain
                     })
                     .collect();
@@ -309,7 +199,8 @@ fn check(recording: &Recording, record: &DomainRecord, domains: &BTreeMap<u16, E
     assert_eq!(info.max_memory_kib, Some(expected.max_kib), "{at}");
     assert_eq!(info.guest_type == Some(GuestType::Pv), !expected.hvm, "{at}");
     assert_eq!((info.ssidref, info.cpu_time_ns), (Some(0), Some(0)), "{at}");
-    let marked = recording.name != "4.1.6.1";
+    // From 4.3.4, 4.4.2 and 4.5 on.
+    let marked = recording.dialect.generation.since((4, 3, 0));
     assert_eq!(
         info.vcpus_max,
         Some(if marked { expected.max_vcpus } else { expected.max_vcpus.max(1) }),
@@ -320,7 +211,8 @@ fn check(recording: &Recording, record: &DomainRecord, domains: &BTreeMap<u16, E
         (recording.dialect.generation.since((4, 3, 0))).then_some(0),
         "{at}"
     );
-    assert_eq!(info.cpupool, Some(0), "{at}");
+    let pools = recording.dialect.generation.since((4, 1, 0));
+    assert_eq!(info.cpupool, pools.then_some(0), "{at}");
     let bits = record.live_bits();
     assert_eq!(bits.shutdown.then_some(u32::from(bits.shutdown_reason)), expected.shutdown, "{at}");
 }
@@ -354,85 +246,11 @@ fn recorded_figures_of_the_host_are_those_of_its_machine() {
     }
 }
 
-/// A hypervisor that answers from a recording: the first step from `at` on that asks the same.
-struct Replay {
-    recording: Recording,
-    at: AtomicUsize,
-}
-
-impl Replay {
-    fn hypervisor(name: &'static str) -> (Arc<Replay>, Hypervisor) {
-        let replay = Arc::new(Replay { recording: Recording::load(name), at: AtomicUsize::new(0) });
-        let hypervisor = Hypervisor::over(replay.clone(), &Log::default()).unwrap();
-        (replay, hypervisor)
-    }
-
-    fn go_to(&self, step: usize) {
-        self.at.store(step, Ordering::Relaxed);
-    }
-}
-
-impl Hypercall for Replay {
-    fn call(&self, op: u64, args: [u64; 5], memory: &mut Memory<'_>) -> Result<i64, i32> {
-        let size = match op {
-            number::DOMCTL => DOMCTL_SIZE,
-            number::SYSCTL => SYSCTL_SIZE,
-            _ => 0,
-        };
-        let asked = memory.slice(args[0], size).map(|bytes| bytes.to_vec()).unwrap_or_default();
-        let from = self.at.load(Ordering::Relaxed);
-        let same = |step: &&Step| {
-            step.hypercall == op
-                && match op {
-                    number::XEN_VERSION => step.args[0] == args[0],
-                    _ => without_room(op, &step.request) == without_room(op, &asked),
-                }
-        };
-        let (passed, step) =
-            self.recording.steps[from..].iter().enumerate().find(|(_, step)| same(step)).unwrap_or_else(
-                || {
-                    panic!(
-                        "Xen {}: nobody asked hypercall {op} {asked:x?} after step {from}",
-                        self.recording.name
-                    )
-                },
-            );
-        self.go_to(from + passed + 1);
-        let target = match op {
-            number::XEN_VERSION => args[1],
-            _ => {
-                let own = Sysctl::decode(self.recording.dialect, &asked);
-                let place = memory.slice(args[0], size).unwrap();
-                place.copy_from_slice(&step.reply);
-                match own {
-                    Ok(Sysctl::GetDomainInfoList(list)) if op == number::SYSCTL => {
-                        assert!(list.max as usize >= request::num_domains(place).unwrap() as usize);
-                        list.buffer
-                    }
-                    _ => 0,
-                }
-            }
-        };
-        if target != 0 {
-            memory.slice(target, step.buffer.len()).unwrap().copy_from_slice(&step.buffer);
-        }
-        step.result
-    }
-}
-
-/// A request less what no two programs share: how much room a list has, and where.
-fn without_room(op: u64, request: &[u8]) -> Vec<u8> {
-    let mut bytes = request.to_vec();
-    if op == number::SYSCTL && bytes.first() == Some(&6) {
-        bytes[12..24].fill(0);
-    }
-    bytes
-}
-
 #[test]
 fn the_near_end_reads_a_recorded_host() {
-    for name in RECORDINGS {
-        let (replay, hypervisor) = Replay::hypervisor(name);
+    for recording in Recording::all() {
+        let name = recording.name.as_str();
+        let (replay, hypervisor) = Replay::hypervisor(recording);
         assert_eq!(hypervisor.calls(), 4, "detection");
         let version = hypervisor.version().to_string();
         assert!(version == name || name == "4.17-debian" && version.starts_with("4.17."), "{version}");
@@ -467,10 +285,10 @@ fn the_near_end_reads_a_recorded_host() {
 
 #[test]
 fn the_near_end_asks_and_understands_each_recorded_call_on_a_domain() {
-    for name in RECORDINGS {
-        let (replay, hypervisor) = Replay::hypervisor(name);
+    for recording in Recording::all() {
+        let name = recording.name.as_str();
+        let (replay, hypervisor) = Replay::hypervisor(recording);
         let mut asked = 0;
-        let recording = &replay.recording;
         for (index, step) in recording.steps.iter().enumerate() {
             let Some(DomctlCall { domain, op }) = step.domctl(recording.dialect) else { continue };
             if step.version != Some(recording.dialect.generation.domctl) {
@@ -520,7 +338,8 @@ fn the_uuids_of_the_recording_are_read_in_the_order_of_their_digits() {
     for recording in Recording::all() {
         let created = recording.steps.iter().position(|step| step.op == "createdomain").unwrap();
         let after = &recording.steps[created + 1];
-        let info = record(&recording, request::payload(recording.dialect, &after.reply).unwrap())
+        let info = recording
+            .record(request::payload(recording.dialect, &after.reply).unwrap())
             .info(recording.dialect);
         assert_eq!(info.uuid.to_string(), FIRST_UUID);
     }

@@ -82,3 +82,25 @@ impl CpuFeatures {
         }
     }
 }
+
+/// Where a processor is; None where the hypervisor does not tell, or it is offline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuPlace {
+    /// Its core, as numbered within the socket.
+    pub core: Option<u32>,
+    /// Its socket.
+    pub socket: Option<u32>,
+    /// Its NUMA node.
+    pub node: Option<u32>,
+}
+
+/// A NUMA node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NumaNode {
+    /// Its memory, KiB; None for a node that is not there.
+    pub memory_kib: Option<u64>,
+    /// What of it no domain has, KiB.
+    pub free_memory_kib: Option<u64>,
+    /// How far each node is, by number: 10 is here. None where there is no way.
+    pub distances: Vec<Option<u32>>,
+}

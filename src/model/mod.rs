@@ -8,6 +8,6 @@ pub mod state;
 
 pub use figures::{DomainInfo, DomainRow};
 pub use guest::Guest;
-pub use host::{CpuFeatures, NodeInfo, XenVersion};
+pub use host::{CpuFeatures, CpuPlace, NodeInfo, NumaNode, XenVersion};
 pub use identity::{DomId, Identity, Uuid};
 pub use state::{GuestType, Reason, State};

@@ -10,11 +10,16 @@ use super::arena::{Buffer, Pages, Pool};
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
 use crate::wire::hypercall::request::{DOMCTL_SIZE, SYSCTL_SIZE};
-use crate::wire::hypercall::{Dialect, DomctlCall, ListCall, Sysctl, VersionOp, errno, number, request};
+use crate::wire::hypercall::{
+    Dialect, Domctl, DomctlCall, ListCall, Sysctl, VersionOp, errno, number, request,
+};
 use crate::wire::port::Hypercall;
 
 /// Where a list's records begin in its buffer: behind the request, aligned for their widest field.
 const RECORDS_AT: usize = SYSCTL_SIZE.next_multiple_of(64);
+
+/// Bytes that a request other than a list may point to. A list's buffer holds as many on every Xen.
+pub(super) const ROOM: usize = 64 << 10;
 
 /// Requests without a list fit one page.
 const SMALL: usize = 4096;
@@ -60,11 +65,7 @@ impl Door {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, i32> {
         self.small.with(|buffer| {
-            self.call(dialect.generation.domctl_number(), buffer, |address, bytes| {
-                let (request, _) = bytes.split_first_chunk_mut::<DOMCTL_SIZE>()?;
-                call.encode(dialect, request)?;
-                Some([address, 0, 0, 0, 0])
-            })?;
+            self.domctl_in(buffer, dialect, |_| call, None)?;
             Ok(read(buffer.bytes()))
         })?
     }
@@ -103,6 +104,65 @@ impl Door {
         })?
     }
 
+    /// A sysctl that points to `room` bytes (up to [`ROOM`]), which are zero before: `call` is told where they are, and `read` sees the
+    /// request and them.
+    pub(super) fn sysctl_with<R>(
+        &self,
+        dialect: Dialect,
+        room: usize,
+        call: impl Fn(u64) -> Sysctl,
+        read: impl FnOnce(&[u8], &[u8]) -> R,
+    ) -> Result<R, i32> {
+        self.with_room(room, |buffer| {
+            clear_room(buffer, room)?;
+            self.sysctl_in(buffer, dialect, |address| call(address + RECORDS_AT as u64))?;
+            Ok(read_room(buffer, room, read))
+        })
+    }
+
+    /// As [`Door::sysctl_with`].
+    pub(super) fn domctl_with<R>(
+        &self,
+        dialect: Dialect,
+        room: usize,
+        call: impl Fn(u64) -> DomctlCall,
+        read: impl FnOnce(&[u8], &[u8]) -> R,
+    ) -> Result<R, i32> {
+        self.with_room(room, |buffer| {
+            clear_room(buffer, room)?;
+            self.domctl_in(buffer, dialect, |address| call(address + RECORDS_AT as u64), None)?;
+            Ok(read_room(buffer, room, read))
+        })
+    }
+
+    fn with_room<R>(
+        &self,
+        room: usize,
+        use_it: impl FnOnce(&mut Buffer) -> Result<R, i32>,
+    ) -> Result<R, i32> {
+        let pool = match RECORDS_AT + room <= SMALL {
+            true => &self.small,
+            false => self.lists.get().ok_or(errno::ENOMEM)?,
+        };
+        pool.with(use_it)?
+    }
+
+    /// Asks in that dialect, but with another interface version, what every version understands: for the number of an unknown one.
+    pub(super) fn probe(&self, dialect: Dialect, kind: Kind, version: u32) -> Result<(), i32> {
+        self.small.with(|buffer| {
+            match kind {
+                Kind::Domctl => self.domctl_in(buffer, dialect, |_| FIRST_VCPU, Some(version)),
+                Kind::Sysctl => self.call(dialect.generation.sysctl_number(), buffer, |address, bytes| {
+                    let (request, _) = bytes.split_first_chunk_mut::<SYSCTL_SIZE>()?;
+                    Sysctl::SchedId.encode(dialect, request)?;
+                    request::set_version(request, version);
+                    Some([address, 0, 0, 0, 0])
+                }),
+            }
+            .map(|_| ())
+        })?
+    }
+
     /// `xen_version`'s number: major << 16 | minor.
     pub(super) fn version(&self) -> Result<i64, i32> {
         self.small.with(|buffer| {
@@ -122,6 +182,23 @@ impl Door {
             // It goes into messages and logs as it is.
             Ok(String::from_utf8_lossy(text).trim_end().replace(|c: char| c.is_control(), "?"))
         })?
+    }
+
+    fn domctl_in(
+        &self,
+        buffer: &mut Buffer,
+        dialect: Dialect,
+        call: impl Fn(u64) -> DomctlCall,
+        version: Option<u32>,
+    ) -> Result<i64, i32> {
+        self.call(dialect.generation.domctl_number(), buffer, |address, bytes| {
+            let (request, _) = bytes.split_first_chunk_mut::<DOMCTL_SIZE>()?;
+            call(address).encode(dialect, request)?;
+            if let Some(version) = version {
+                request::set_version(request, version);
+            }
+            Some([address, 0, 0, 0, 0])
+        })
     }
 
     fn sysctl_in(
@@ -158,6 +235,29 @@ impl Door {
             }
         }
     }
+}
+
+/// The two interfaces that have versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// About domains.
+    Domctl,
+    /// About the host.
+    Sysctl,
+}
+
+/// A question about Domain-0's first vcpu: it changes nothing, and every version has it.
+pub(super) const FIRST_VCPU: DomctlCall = DomctlCall { domain: 0, op: Domctl::GetVcpuInfo { vcpu: 0 } };
+
+fn clear_room(buffer: &mut Buffer, room: usize) -> Result<(), i32> {
+    let bytes = buffer.bytes().get_mut(RECORDS_AT..RECORDS_AT + room).ok_or(errno::ENOMEM)?;
+    bytes.fill(0);
+    Ok(())
+}
+
+fn read_room<R>(buffer: &mut Buffer, room: usize, read: impl FnOnce(&[u8], &[u8]) -> R) -> R {
+    let (request, behind) = buffer.bytes().split_at_mut_checked(RECORDS_AT).unwrap_or_default();
+    read(request, behind.get(..room).unwrap_or_default())
 }
 
 fn no_memory(error: &io::Error) -> Error {

@@ -7,13 +7,18 @@ mod arena;
 mod detect;
 mod door;
 mod errors;
+mod host;
 mod privcmd;
+mod vcpu;
+
+pub use vcpu::Affinity;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use arena::Pages;
+use detect::Detected;
 use door::Door;
 
 use crate::deadline::Deadline;
@@ -24,7 +29,7 @@ use crate::model::{DomId, DomainInfo, XenVersion};
 use crate::wire::hypercall::layout::{Layout, Table};
 use crate::wire::hypercall::tables::{getdomaininfo, physinfo};
 use crate::wire::hypercall::{
-    Dialect, DomainRecord, Domctl, DomctlCall, Generation, PhysInfo, Sysctl, VersionOp, errno, request,
+    Dialect, DomainRecord, Domctl, DomctlCall, GENERATIONS, Generation, Known, VersionOp, errno, request,
 };
 use crate::wire::port::Hypercall;
 
@@ -43,6 +48,7 @@ pub struct Hypervisor {
     door: Door,
     version: XenVersion,
     dialect: Dialect,
+    has_sysctl: bool,
     record: Layout,
     physinfo: Layout,
 }
@@ -51,21 +57,30 @@ impl Hypervisor {
     /// Opens this host's hypervisor: the device `path`, or the usual ones.
     ///
     /// Errors: [`Status::NoConnect`] where there is no such device, [`Status::AccessDenied`] without rights,
-    /// [`Status::NotSupported`] for a Xen that no row of [`crate::wire::hypercall::GENERATIONS`] describes.
+    /// [`Status::NotSupported`] for a Xen that no row of [`GENERATIONS`] describes, and for i386 hosts.
     pub fn open(path: Option<&Path>, log: &Log) -> Result<Self> {
+        if cfg!(target_pointer_width = "32") {
+            let message = "this is a 32-bit program, and i386 hosts are not supported: an x86_64 or arm64 dom0 is needed";
+            return Err(Error::new(Status::NotSupported, message).on(Road::Hypercall));
+        }
         let privcmd = privcmd::Privcmd::open(path, log)?;
         let pages = privcmd.pages(log);
-        Self::with_pages(Arc::new(privcmd), pages, log)
+        Self::with_pages(Arc::new(privcmd), pages, Known(GENERATIONS), log)
     }
 
     /// Speaks to whatever answers `port`. Errors as for [`Hypervisor::open`].
     pub fn over(port: Arc<dyn Hypercall>, log: &Log) -> Result<Self> {
-        Self::with_pages(port, Pages::Locked, log)
+        Self::over_knowing(port, Known(GENERATIONS), log)
     }
 
-    fn with_pages(port: Arc<dyn Hypercall>, pages: Pages, log: &Log) -> Result<Self> {
+    /// The same with other generations than those that this version knows: what the next one will be like.
+    pub fn over_knowing(port: Arc<dyn Hypercall>, known: Known, log: &Log) -> Result<Self> {
+        Self::with_pages(port, Pages::Locked, known, log)
+    }
+
+    fn with_pages(port: Arc<dyn Hypercall>, pages: Pages, known: Known, log: &Log) -> Result<Self> {
         let door = Door::new(port, pages, log)?;
-        let (version, generation) = detect::detect(&door, log)?;
+        let Detected { version, generation, has_sysctl } = detect::detect(&door, known, log)?;
         let dialect = Dialect::here(generation);
         let layout = |table: &'static Table| {
             dialect.layout(table).ok_or_else(|| {
@@ -76,7 +91,7 @@ impl Hypervisor {
         let record = layout(&getdomaininfo::TABLE)?;
         let physinfo = layout(&physinfo::TABLE)?;
         door.reserve_list(LIST_ROOM * record.size())?;
-        Ok(Hypervisor { door, version, dialect, record, physinfo })
+        Ok(Hypervisor { door, version, dialect, has_sysctl, record, physinfo })
     }
 
     /// The release that runs.
@@ -118,14 +133,22 @@ impl Hypervisor {
         }
     }
 
+    /// Whether [`Hypervisor::list`] can be asked: Xen 4.21 and later can be built without the hypercall for questions about the host.
+    pub fn has_list(&self) -> bool {
+        self.has_sysctl
+    }
+
     /// The records of all domains, in the order of their numbers. At most ceil(N / 1024) hypercalls for N domains at rest.
+    ///
+    /// Errors: [`Status::NotSupported`] where there is no list ([`Hypervisor::has_list`]).
     pub fn list(&self) -> Result<Vec<DomainInfo>> {
+        let dialect = self.sysctl()?;
         let mut rows = Vec::new();
         let mut first: u16 = 0;
         loop {
             let count = self
                 .door
-                .list(self.dialect, first, LIST_ROOM, |count, records| {
+                .list(dialect, first, LIST_ROOM, |count, records| {
                     self.take_records(count, records, first, &mut rows)
                 })
                 .map_err(|errno| errors::refused("listing the domains", errno))??;
@@ -161,16 +184,6 @@ impl Hypervisor {
             rows.push(record.info(self.dialect));
         }
         Ok(count)
-    }
-
-    /// Processors and memory. One hypercall.
-    pub fn physinfo(&self) -> Result<PhysInfo> {
-        self.door
-            .sysctl(self.dialect, Sysctl::PhysInfo, |bytes| {
-                PhysInfo::decode(self.physinfo, request::sysctl_payload(bytes)?)
-            })
-            .map_err(|errno| errors::refused("reading the host's figures", errno))?
-            .ok_or_else(|| errors::garbled("the host's figures"))
     }
 
     /// Pauses a domain. From 4.5 (and 4.2.5, 4.3.3, 4.4.1) pauses are counted: each needs its unpause.
@@ -226,6 +239,15 @@ impl fmt::Debug for Hypervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hypervisor(Xen {}, {} calls)", self.version, self.calls())
     }
+}
+
+/// The hypervisor has no sysctls.
+fn no_sysctl(version: &XenVersion) -> Error {
+    let message = format!(
+        "Xen {version} was built without the hypercall for questions about the host (CONFIG_SYSCTL): there are no figures of the host, and \
+         no list of domains but xenstore's"
+    );
+    Error::new(Status::NotSupported, message).on(Road::Hypercall).with_errno(errno::ENOSYS)
 }
 
 /// A domain's number as hypercalls carry it. Reserved ones mean other things to Xen ("myself", "anybody"), so they are refused here.
