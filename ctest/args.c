@@ -201,6 +201,14 @@ static void the_report(xenith_connect *conn)
     REFUSED("flags", xenith_connect_get_report(conn, 4, &report, ERR));
     CHECK(report == POISON(xenith_report));
 
+    REFUSED("flags", xenith_capture_write(SIM, NULL, 0, "/nonexistent/capture", 2, ERR));
+    REFUSED("path", xenith_capture_write(SIM, NULL, 0, NULL, 0, ERR));
+    REFUSED("path", xenith_capture_write(SIM, NULL, 0, "", 0, ERR));
+    REFUSED("path", xenith_capture_write(SIM, NULL, 0, NOT_UTF8, 0, ERR));
+    REFUSED("uri", xenith_capture_write(NOT_UTF8, NULL, 0, "/nonexistent/capture", 0, ERR));
+    REFUSED("options", xenith_capture_write(SIM, NULL, 3, "/nonexistent/capture", 0, ERR));
+    BAD(XENITH_ERR_INVALID_URI, "", xenith_capture_write("no such thing", NULL, 0, "/nonexistent/capture", 0, ERR));
+
     CHECK(xenith_report_road_count(NULL) == 0 && xenith_report_route_count(NULL) == 0);
     CHECK(xenith_report_problem_count(NULL) == 0);
     REFUSED("report", xenith_report_get_host(NULL, &text, ERR));

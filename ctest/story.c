@@ -347,6 +347,24 @@ int main(int argc, char **argv)
         xenith_report_free(report);
     }
 
+    /* A capture: a file that stands in for its host, and that nobody overwrites unasked. */
+    {
+        char path[64], there[128];
+        xenith_connect *stand_in = NULL;
+        xenith_domain *zero = NULL;
+        snprintf(path, sizeof path, "/tmp/xenith-ctest-capture-%ld.jsonl", (long)getpid());
+        snprintf(there, sizeof there, "xen+sim:///?capture=%s", path);
+        unlink(path);
+        GOOD(xenith_capture_write(uri, NULL, 0, path, 0, ERR));
+        BAD(XENITH_ERR_EXISTS, path, xenith_capture_write(uri, NULL, 0, path, 0, ERR));
+        GOOD(xenith_capture_write(uri, NULL, 0, path, XENITH_CAPTURE_REPLACE, ERR));
+        GOOD(xenith_connect_open(there, NULL, 0, 0, &stand_in, ERR));
+        GOOD(xenith_domain_lookup_by_name(stand_in, "Domain-0", 0, &zero, ERR));
+        xenith_domain_unref(zero);
+        xenith_connect_unref(stand_in);
+        unlink(path);
+    }
+
     /* A domain holds its connection open, and gives it back. */
     {
         xenith_connect *mine = NULL;

@@ -238,6 +238,9 @@
  */
 #define XENITH_CREATE_PAUSED 1
 
+/** `xenith_capture_write`: replace a file of that name. */
+#define XENITH_CAPTURE_REPLACE 1
+
 /** `xenith_domain_get_xml`: the configuration, without what only a running domain has. */
 #define XENITH_XML_INACTIVE 1
 
@@ -1610,6 +1613,40 @@ xenith_status xenith_report_get_problem(const struct xenith_report *report,
  * @param report  a report; NULL does nothing
  */
 void xenith_report_free(struct xenith_report *report);
+
+/* ---- Captures: what a host answers, to send -------------------------------------------------- */
+
+/**
+ * Writes what a host answers to questions that change nothing into a file, for somebody who does not
+ * have such a host: versions, hypercalls' answers, the shape of xenstore's tree, which toolstacks are
+ * there. It works where no connection can be opened: each road is asked by itself, and one that is
+ * not there is told as such. Nothing is changed on the host.
+ *
+ * Names of domains, uuids, MAC addresses and words that are on no list are replaced, the same by the
+ * same; of other values only the kind and the length are told (docs/capture.md). The file is text,
+ * one JSON object a line, and is made to be read before it is sent. Only its owner can read it.
+ *
+ * "xen+sim:///?capture=FILE" is a host that stands in for the one that a capture was taken of.
+ *
+ * Road: hypercall, xenstore, xend; each by itself.
+ *
+ * @param uri           the host, as for `xenith_connect_open`
+ * @param options       deadlines, log, roads; NULL (with options_size 0) for the defaults
+ * @param options_size  `sizeof *options`
+ * @param path          the file
+ * @param flags         0 or `XENITH_CAPTURE_REPLACE`
+ * @param err           receives NULL or an error object; may be NULL
+ * @return `XENITH_OK`, whatever the host has; `XENITH_ERR_EXISTS` where there is a file of that name and
+ *         flags do not say that it may be replaced; `XENITH_ERR_INVALID_URI`; `XENITH_ERR_NOT_SUPPORTED`
+ *         for another host's URI; `XENITH_ERR_ACCESS_DENIED` and `XENITH_ERR_OPERATION_FAILED` from
+ *         the file system
+ */
+xenith_status xenith_capture_write(const char *uri,
+                                   const struct xenith_open_options *options,
+                                   size_t options_size,
+                                   const char *path,
+                                   uint64_t flags,
+                                   struct xenith_error **err);
 
 /* ---- Definitions from one language into another ---------------------------------------------- */
 

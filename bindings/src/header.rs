@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Result;
 
 /// The files of `src/capi` that C sees, in the header's order, and what each is about.
-const SUBJECTS: [(&str, &str); 12] = [
+const SUBJECTS: [(&str, &str); 13] = [
     ("constants", ""),
     ("options", ""),
     ("info", ""),
@@ -17,6 +17,7 @@ const SUBJECTS: [(&str, &str); 12] = [
     ("lives", "From one life to the next: save and restore, autostart, monitors"),
     ("list", "Lists of domains"),
     ("report", "Reports on a host"),
+    ("capture", "Captures: what a host answers, to send"),
     ("convert", "Definitions from one language into another"),
     ("problems", "What is wrong with a definition"),
 ];

@@ -92,7 +92,7 @@ pub(crate) enum Verb {
     Capabilities,
     /// Show which roads lead into the host, what serves each operation, and what is wrong
     #[command(long_about = doctor::ABOUT, after_long_help = doctor::AFTER)]
-    Doctor,
+    Doctor(doctor::DoctorArgs),
 
     /// List domains
     #[command(after_long_help = list::JSON)]

@@ -81,3 +81,34 @@ fn the_doctor_tells_of_hosts_that_can_be_managed_looked_at_and_not_reached() {
     }
     run(["-c", "qemu:///system", "doctor"]).bad(2);
 }
+
+#[test]
+fn the_doctor_writes_a_capture_that_stands_in_for_its_host() {
+    let folder = Folder::new("capture");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let file = folder.0.join("host.jsonl");
+    let path = file.to_str().unwrap();
+    let take = |more: &[&str]| {
+        run([&["-c", "xen+sim:///?xen=4.4&domains=2", "doctor", "--capture", path], more].concat())
+    };
+    let said = take(&[]).good();
+    assert!(said.contains("Read it before you send it") && said.contains("hypercall"), "{said}");
+    assert!(take(&[]).bad(5).contains("--force"));
+    let answer = common::json(&take(&["--force", "--json"]).good());
+    assert_eq!(answer["capture"], path);
+    assert_eq!(answer["records"]["machine"], 1);
+    assert!(answer["records"]["node"].as_u64().unwrap() > 20, "{answer}");
+
+    let uri = format!("xen+sim:///?capture={path}");
+    let list = run(["-c", &uri, "list"]).good();
+    assert!(list.contains("Domain-0") && list.contains("guest-2"), "{list}");
+    run(["-c", &uri, "doctor"]).good();
+    run(["-c", "xen+sim:///", "doctor", "--force"]).bad(2);
+    run(["-c", "qemu:///system", "doctor", "--capture", path, "--force"]).bad(2);
+    // Where nothing can be reached, that is what it holds.
+    let unreachable =
+        "xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xenstored&xend=/nonexistent/xend";
+    let nothing = folder.0.join("nothing.jsonl");
+    run(["-c", unreachable, "doctor", "--capture", nothing.to_str().unwrap()]).good();
+    assert!(std::fs::read_to_string(&nothing).unwrap().contains("\"failure\""));
+}

@@ -139,3 +139,23 @@ def test_a_host_that_cannot_be_reached_is_reported_on() -> None:
         xenith.doctor("qemu:///system")
     with pytest.raises(xenith.InvalidArgError):
         xenith.doctor("xen+sim:///", timeout=-1)
+
+
+def test_a_capture_is_written_once_and_stands_in_for_its_host(tmp_path: Path) -> None:
+    file = tmp_path / "host.jsonl"
+    xenith.capture(file, "xen+sim:///?xen=4.17&domains=2")
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(xenith.ExistsError, match="host.jsonl"):
+        xenith.capture(str(file), "xen+sim:///")
+    with xenith.open(f"xen+sim:///?capture={file}") as host:
+        assert [row.name for row in host.domains()] == ["Domain-0", "guest-1", "guest-2"]
+        with pytest.raises(xenith.XenithError):
+            host.lookup_by_id(1).suspend()
+    xenith.capture(file, "xen+sim:///", replace=True)
+    nothing = tmp_path / "nothing.jsonl"
+    xenith.capture(nothing, "xen:///?privcmd=/nonexistent/privcmd&xenstore=/nonexistent/xs&xend=/nonexistent/xend")
+    assert '"road":"hypercall"' in nothing.read_text()
+    with pytest.raises(xenith.InvalidUriError):
+        xenith.capture(tmp_path / "x", "qemu:///system")
+    with pytest.raises(xenith.InvalidArgError):
+        xenith.capture("", "xen+sim:///")

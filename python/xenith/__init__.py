@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ._library import LibraryError, library
-from .connection import Connection, LogFunction, doctor, open
+from .connection import Connection, LogFunction, capture, doctor, open
 from .convert import (
     Conversion,
     Problem,
@@ -83,6 +83,7 @@ __all__ = [
     "Validation",
     "Version",
     "XenithError",
+    "capture",
     "doctor",
     "domain_xml_from_native",
     "domain_xml_to_native",

@@ -216,6 +216,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         STATUS,
         [c.c_char_p, c.POINTER(xenith_open_options), c.c_size_t, FLAGS, _OUT_REPORT, _ERR],
     ),
+    "xenith_capture_write": (
+        STATUS,
+        [c.c_char_p, c.POINTER(xenith_open_options), c.c_size_t, c.c_char_p, FLAGS, _ERR],
+    ),
     "xenith_connect_get_report": (STATUS, [CONNECT, FLAGS, _OUT_REPORT, _ERR]),
     "xenith_report_get_host": (STATUS, [REPORT, _OUT_TEXT, _ERR]),
     "xenith_report_get_failure": (STATUS, [REPORT, _U32, _U32, _OUT_TEXT, _ERR]),

@@ -236,6 +236,29 @@ def doctor(
     return take_report(out)
 
 
+def capture(
+    file: Union[str, os.PathLike[str]],
+    uri: Optional[str] = None,
+    *,
+    replace: bool = False,
+    timeout: Optional[float] = None,
+    log: Optional[LogFunction] = None,
+    log_level: LogLevel = LogLevel.INFO,
+    without: Iterable[Road] = (),
+) -> None:
+    """Writes what the host of ``uri`` answers to questions that change nothing into ``file``, for somebody who does not have such a host.
+
+    Names, uuids and addresses are replaced; read the file before you send it. It works where no connection can be opened. With
+    ``replace`` a file that is there is replaced, else it is :class:`~xenith.ExistsError`. The other parameters are those of
+    :class:`Connection`. ``xen+sim:///?capture=FILE`` stands in for that host.
+    """
+    heard = None if log is None else _log_callback(log)
+    options = _options(timeout, None, heard, log_level, without)
+    encoded = None if uri is None else encode(uri, "uri")
+    path = encode_path(file, "file")
+    call("xenith_capture_write", encoded, ctypes.byref(options), ctypes.sizeof(options), path, int(bool(replace)))
+
+
 def _options(
     timeout: Optional[float],
     toolstack_timeout: Optional[float],

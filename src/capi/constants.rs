@@ -132,6 +132,9 @@ pub const XENITH_LIST_FRESH: u64 = 4;
 /// paused. xend can do so for the second only.
 pub const XENITH_CREATE_PAUSED: u64 = 1;
 
+/// `xenith_capture_write`: replace a file of that name.
+pub const XENITH_CAPTURE_REPLACE: u64 = 1;
+
 /// `xenith_domain_get_xml`: the configuration, without what only a running domain has.
 pub const XENITH_XML_INACTIVE: u64 = 1;
 

@@ -17,6 +17,7 @@
 
 mod args;
 mod boundary;
+mod capture;
 mod connect;
 mod constants;
 mod convert;

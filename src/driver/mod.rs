@@ -1,6 +1,7 @@
 //! The operations a user can ask for, as one trait, and the two types that the C ABI, the command and Rust programs hold:
 //! [`Connection`] and [`Domain`]. docs/model.md says what identity, persistence and freshness mean here.
 
+mod capture;
 mod connection;
 mod local;
 mod monitor;
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+pub use capture::CaptureCost;
 pub use connection::{Connection, Domain};
 pub use monitor::MindEnd;
 pub use report::{HostReport, RoadReport, RouteReport};

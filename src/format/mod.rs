@@ -7,6 +7,7 @@
 mod arbitrary;
 mod beyond;
 pub mod capabilities;
+pub mod capture;
 mod chardev;
 mod config;
 pub mod convert;

@@ -1,9 +1,12 @@
 //! What the embedded host is like: its release, its size, how fast its guests are, and which faults were ordered.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::replay;
 use crate::error::{Error, Result, Status};
+use crate::format::capture::Capture;
 use crate::sim::release::Release;
 
 /// The embedded host's configuration; `xen+sim:///?KEY=VALUE&...` writes it down ([`SimConfig::from_query`]).
@@ -29,6 +32,8 @@ pub struct SimConfig {
     pub dir: Option<PathBuf>,
     /// The host's own name.
     pub name: String,
+    /// A capture whose host this one stands in for; nothing but its directory counts beside it.
+    pub capture: Option<Arc<Capture>>,
 }
 
 /// The host's memory when nobody says otherwise: 16 GiB.
@@ -56,6 +61,7 @@ impl Default for SimConfig {
             faults: Faults::default(),
             dir: None,
             name: "xenith-sim".into(),
+            capture: None,
         }
     }
 }
@@ -72,6 +78,7 @@ impl SimConfig {
     /// | `domains` | transient guests that run from the start, 0 to 20,000 |
     /// | `boot`, `shutdown` | how long a guest takes to do so, ms |
     /// | `fault` | `ROAD:KIND[,ROAD:KIND]`, see [`Faults`] |
+    /// | `capture` | a capture's file: a host that answers as that one did; no other key goes with it |
     /// | `dir` | a directory where `xenith sim --dir` serves a host; no other key goes with it |
     ///
     /// Errors: [`Status::InvalidUri`] for an unknown key or a value out of range, naming both.
@@ -79,10 +86,24 @@ impl SimConfig {
         let mut config = SimConfig::default();
         let mut others = Vec::new();
         for (key, value) in query {
-            if key != "dir" {
+            if !matches!(key, "dir" | "capture") {
                 others.push(key);
             }
             match key {
+                "capture" if value.starts_with('/') => {
+                    let capture = replay::read(Path::new(value))?;
+                    config.tools = Some(match () {
+                        () if replay::has_xend(&capture) => Tools::Xend,
+                        () if replay::has_xl(&capture) => Tools::Xl,
+                        () => Tools::None,
+                    });
+                    config.capture = Some(capture);
+                }
+                "capture" => {
+                    return Err(bad(format!(
+                        "capture={value} is not an absolute path: write capture=/absolute/path"
+                    )));
+                }
                 "xen" => config.release = Release::of_age(value)?,
                 "toolstack" => config.tools = Some(Tools::named(value)?),
                 "memory" => config.memory_kib = Some(memory(value)?),
@@ -99,7 +120,7 @@ impl SimConfig {
                 }
                 _ => {
                     return Err(bad(format!(
-                        "xen+sim has no option '{key}': it has xen, toolstack, memory, cpus, domains, boot, shutdown, fault and dir"
+                        "xen+sim has no option '{key}': it has xen, toolstack, memory, cpus, domains, boot, shutdown, fault, dir and capture"
                     )));
                 }
             }
@@ -108,6 +129,13 @@ impl SimConfig {
             return Err(bad(format!(
                 "dir joins a host that is served already: '{first}' is for who serves it, with xenith sim"
             )));
+        }
+        if config.capture.is_some() {
+            if let Some(other) = others.first().copied().or(config.dir.is_some().then_some("dir")) {
+                return Err(bad(format!("capture is a host of its own: '{other}' does not go with it")));
+            }
+            config.name = format!("{}-capture", config.name);
+            return Ok(config);
         }
         config.check_tools()?;
         Ok(config)

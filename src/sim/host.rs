@@ -19,9 +19,10 @@ use super::serve::{self, Joined};
 use super::world::{FarRoad, World};
 use super::xend::StateDir;
 use super::xl::XlPort;
-use super::{scratch, sys};
+use super::{replay, scratch, sys};
 use crate::deadline::Deadline;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result, Road, Status};
+use crate::format::capture::Capture;
 use crate::wire::port::{Dial, Hypercall, Memory, Toolstack};
 
 /// An embedded Xen host, in this process or served by another one. Cheap to clone; one of this process ends with its last
@@ -96,8 +97,24 @@ impl SimHost {
         }
     }
 
+    /// The capture whose host this one stands in for.
+    pub fn replayed(&self) -> Option<&Capture> {
+        match &self.0 {
+            Kind::Here(running) => running.config.capture.as_deref(),
+            Kind::Joined(_) => None,
+        }
+    }
+
+    /// Why a road is not there on a host that stands in for a captured one, which had not got it either.
+    pub fn missing(&self, road: Road) -> Option<Error> {
+        replay::missing(self.replayed()?, road)
+    }
+
     /// The xl command; None on a host that has none.
     pub fn toolstack(&self) -> Option<Arc<dyn Toolstack>> {
+        if let Some(capture) = self.replayed() {
+            return replay::has_xl(capture).then(|| Arc::new(replay::NoXl) as Arc<dyn Toolstack>);
+        }
         self.xl_port().map(|port| Arc::new(port) as Arc<dyn Toolstack>)
     }
 

@@ -11,6 +11,7 @@
 //! | [`hypervisor`] | its byte side: hypercalls |
 //! | [`machine`] | what the hypervisor knows: domains, memory, processors |
 //! | [`release`] | the releases of Xen that it can be of |
+//! | `replay` | a host of recorded answers in the place of a simulated one |
 //! | [`serve`](mod@serve) | one host for many processes |
 //! | [`xend`] | the toolstack daemon: HTTP, S-expressions, domains that are kept |
 //! | [`xl`] | the toolstack command: arguments and a configuration in, a status and text out; its monitors |
@@ -30,6 +31,7 @@ pub mod xl;
 mod population;
 mod reactor;
 mod relay;
+mod replay;
 mod scratch;
 mod sys;
 mod world;

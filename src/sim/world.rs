@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::config::{Fault, Faults, SimConfig, Tools};
 use super::guest::Guests;
 use super::machine::{Event, Happened, Machine, MachineSize};
+use super::replay::Replay;
 use super::xend::{Parts, StateDir, Xend, XendConn};
 use super::xenstored::{ConnId, Xenstored, XenstoredAge};
 use super::xl::{self, Xl, XlConn};
@@ -44,6 +45,8 @@ pub(super) enum FarId {
     Xenstore(ConnId),
     Xend(XendConn),
     Xl(XlConn),
+    /// The xend of a capture.
+    Replayed(u64),
     /// What the host does not have.
     Nobody,
 }
@@ -62,6 +65,8 @@ pub(super) struct World {
     xl: Option<Xl>,
     /// Paths that a toolstack wrote and guests watch.
     told: Vec<String>,
+    /// Answers in the place of the machine and of xend, and has filled the store.
+    replay: Option<Replay>,
 }
 
 /// A connection over which another process makes hypercalls.
@@ -84,6 +89,9 @@ impl World {
         let mut machine = Machine::new(config.release, size);
         let mut guests = Guests::new(config.boot, config.shutdown);
         let mut store = Xenstored::new(XenstoredAge::of(config.release.major, config.release.minor));
+        if let Some(capture) = &config.capture {
+            return Ok(World::of_capture(Replay::new(capture.clone()), machine, guests, config));
+        }
         population::domain_0(&machine, &mut store);
         for number in 1..=config.domains {
             let domid = population::guest(number, &mut machine, &mut store).map_err(|errno| {
@@ -124,7 +132,26 @@ impl World {
             xend,
             xl,
             told,
+            replay: None,
         })
+    }
+
+    /// The stand-in for a host that was captured: a machine that nobody asks, and a store with that host's tree.
+    fn of_capture(replay: Replay, machine: Machine, guests: Guests, config: &SimConfig) -> World {
+        let mut store = Xenstored::new(XenstoredAge::newest());
+        replay.fill(&mut store);
+        World {
+            machine,
+            guests,
+            faults: config.faults,
+            relays: HashMap::new(),
+            next_relay: 0,
+            store,
+            xend: None,
+            xl: None,
+            told: Vec::new(),
+            replay: Some(replay),
+        }
     }
 
     /// The machine's clock.
@@ -175,6 +202,9 @@ impl World {
             Some(_) => return (Err(libc::EPERM), false),
             None => {}
         }
+        if let Some(replay) = &self.replay {
+            return (replay.hypercall(op, args, memory), false);
+        }
         self.machine.hold_clock();
         let result = hypervisor::call(&mut self.machine, op, args, memory);
         self.machine.let_clock_go();
@@ -194,6 +224,9 @@ impl World {
                 FarId::Relay(self.next_relay)
             }
             FarRoad::Xenstore => FarId::Xenstore(self.store.connect(0)),
+            FarRoad::Xend if self.replay.is_some() => {
+                self.replay.as_mut().map_or(FarId::Nobody, |replay| FarId::Replayed(replay.connect()))
+            }
             FarRoad::Xend => self.xend.as_mut().map_or(FarId::Nobody, |xend| FarId::Xend(xend.connect())),
             FarRoad::Xl => self.xl.as_mut().map_or(FarId::Nobody, |xl| FarId::Xl(xl.connect())),
         }
@@ -215,6 +248,7 @@ impl World {
                     xl.feed(id, bytes, &mut parts);
                 }
             }
+            FarId::Replayed(id) => self.replay.iter_mut().for_each(|replay| replay.feed(id, bytes)),
             FarId::Nobody => {}
         }
         self.settle();
@@ -231,6 +265,7 @@ impl World {
             FarId::Xenstore(id) => out.append(&mut self.store.take_output(id)),
             FarId::Xend(id) => self.xend.iter_mut().for_each(|xend| xend.take_output(id, out)),
             FarId::Xl(id) => self.xl.iter_mut().for_each(|xl| xl.take_output(id, out)),
+            FarId::Replayed(id) => self.replay.iter_mut().for_each(|replay| replay.take_output(id, out)),
             FarId::Nobody => {}
         }
     }
@@ -242,6 +277,7 @@ impl World {
             FarId::Xenstore(id) => !self.store.is_connected(id),
             FarId::Xend(id) => self.xend.as_ref().is_none_or(|xend| xend.wants_close(id)),
             FarId::Xl(id) => self.xl.as_ref().is_none_or(|xl| xl.wants_close(id)),
+            FarId::Replayed(id) => self.replay.as_ref().is_none_or(|replay| replay.wants_close(id)),
             FarId::Nobody => true,
         }
     }
@@ -253,6 +289,7 @@ impl World {
             FarId::Xenstore(id) => self.store.disconnect(id),
             FarId::Xend(id) => self.xend.iter_mut().for_each(|xend| xend.disconnect(id)),
             FarId::Xl(id) => self.xl.iter_mut().for_each(|xl| xl.disconnect(id)),
+            FarId::Replayed(id) => self.replay.iter_mut().for_each(|replay| replay.disconnect(id)),
             FarId::Nobody => {}
         }
         self.settle();

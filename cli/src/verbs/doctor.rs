@@ -1,8 +1,12 @@
 //! `xenith doctor`: what the host offers, also where nothing of it can be reached.
 
-use serde_json::{Value, json};
-use xenith::Road;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use serde_json::{Map, Value, json};
 use xenith::driver::HostReport;
+use xenith::format::capture::Capture;
+use xenith::{Error, Road, Status};
 
 use crate::answer::{Answer, visible};
 use crate::args::Global;
@@ -12,11 +16,17 @@ use crate::{session, shape};
 pub(crate) const ABOUT: &str = "\
 Show which roads lead into the host, what serves each operation, and what is wrong.
 
-It works where no connection can be opened: that is when it is needed most. Nothing is changed on the host.";
+It works where no connection can be opened: that is when it is needed most. Nothing is changed on the host.
+
+With --capture it writes instead what the host answers, as a file for somebody who does not have such a host: hypercalls' answers byte for \
+byte, the shape of xenstore's tree, what xend says, which toolstacks are there. Names, uuids and addresses are replaced, of most values only \
+the kind and the length is told; read the file before you send it.";
 
 pub(crate) const AFTER: &str = "\
 Exit status: 0 when the host can be managed; 7 when it can be looked at but has no toolstack (neither xl nor xend) to start domains with; \
 that of the failure (`xenith --help`) when no connection can be opened. Problems alone do not change it.
+
+With --capture and --json: {\"capture\": FILE, \"records\": {KIND: N}}; the exit status is 0 once the file is written, whatever the host has.
 
 With --json, an object with these keys:
   host      what kind of host it was taken for, a sentence
@@ -28,11 +38,50 @@ With --json, an object with these keys:
   problems  [TEXT]
 Roads are hypercall, xenstore, xend, xl, store and remote.";
 
+/// What to do beside looking.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Write what the host answers to a new file, without names, for somebody who does not have such a host
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    capture: Option<PathBuf>,
+    /// Replace a file that is there already
+    #[arg(long, requires = "capture")]
+    force: bool,
+}
+
 /// `doctor`
-pub(crate) fn doctor(global: &Global) -> Result<Answer, Failure> {
+pub(crate) fn doctor(global: &Global, args: &DoctorArgs) -> Result<Answer, Failure> {
+    if let Some(file) = &args.capture {
+        return capture(global, file, args.force);
+    }
     let report = HostReport::of(global.connect.as_deref(), &session::options(global))?;
     let exit = exit(&report);
     Ok(Answer::new(text(&report), json(&report)).with_exit(exit))
+}
+
+fn capture(global: &Global, file: &Path, force: bool) -> Result<Answer, Failure> {
+    let (capture, cost) = Capture::of(global.connect.as_deref(), &session::options(global))?;
+    capture.write(file, force).map_err(|error| match error.status {
+        Status::Exists => Failure::from(Error {
+            message: format!("{} is there already: name another file, or say --force", file.display()),
+            ..error
+        }),
+        _ => error.into(),
+    })?;
+    let counts = capture.counts();
+    let told: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let shown = visible(&file.to_string_lossy());
+    let text = format!(
+        "{shown} holds {} (it took {} hypercalls, {} round trips to xenstored and {} requests to xend).\n\
+         Only you can read it. Read it before you send it: docs/capture.md says what each line is.",
+        told.join(", "),
+        cost.hypercalls,
+        cost.xenstore_round_trips,
+        cost.xend_requests
+    );
+    let records: Map<String, Value> =
+        counts.into_iter().map(|(kind, count)| (kind.to_owned(), json!(count))).collect();
+    Ok(Answer::new(text, json!({ "capture": file.to_string_lossy(), "records": records })))
 }
 
 /// None: the host can be managed.
@@ -154,7 +203,6 @@ fn json(report: &HostReport) -> Value {
 mod tests {
     use super::*;
     use xenith::driver::{RoadReport, RouteReport};
-    use xenith::{Error, Status};
 
     fn report() -> HostReport {
         HostReport {

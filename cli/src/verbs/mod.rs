@@ -28,7 +28,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer, Failure> {
         Verb::Nodeinfo => host::nodeinfo(&open()?),
         Verb::Capabilities => host::capabilities(&open()?),
 
-        Verb::Doctor => doctor::doctor(&global),
+        Verb::Doctor(args) => doctor::doctor(&global, &args),
 
         Verb::List(args) => list::list(&connect_and_warn(&global)?, &args),
 

@@ -4,6 +4,7 @@
 //! each other. A question about one domain allocates nothing.
 
 mod arena;
+pub mod capture;
 mod detect;
 mod door;
 mod errors;

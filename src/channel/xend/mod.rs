@@ -305,6 +305,11 @@ impl Xend {
         value.ok_or_else(|| self.not_understood("nothing"))
     }
 
+    /// What xend answers to a GET of `path` with `query`, as it is: for a capture.
+    pub fn ask_raw(&self, path: &[&str], query: &[(&str, &str)], deadline: Deadline) -> Result<Sexpr> {
+        self.get_value(path, query, "answer", deadline)
+    }
+
     fn post(
         &self,
         path: &[&str],

@@ -94,21 +94,21 @@ pub(super) fn find_embedded(
         None => SimHost::start(config)?,
     };
     let roads = Roads {
-        hypervisor: unless_left_out(options, Road::Hypercall, || {
+        hypervisor: unless_missing(&host, options, Road::Hypercall, || {
             Hypervisor::over(host.hypercall_port(), &options.log)
         }),
-        xenstore: unless_left_out(options, Road::Xenstore, || {
+        xenstore: unless_missing(&host, options, Road::Xenstore, || {
             reach_xenstore(Xenstore::over(host.xenstore_dial(), options.log.clone()), options)
         }),
-        xend: XendRoad::or_left_out(unless_left_out(options, Road::Xend, || {
+        xend: XendRoad::or_left_out(unless_missing(&host, options, Road::Xend, || {
             let xend = Xend::new(host.xend_dial(), Some(host.xend_state_dir().join("domains")));
             Ok(XendRoad::find(xend, None, Deadline::after(options.timeout)))
         })),
-        xl: unless_left_out(options, Road::Xl, || {
+        xl: unless_missing(&host, options, Road::Xl, || {
             let none = || Error::new(Status::NoConnect, "this embedded host has no xl").on(Road::Xl);
             Ok(Xl::over(host.toolstack().ok_or_else(none)?))
         }),
-        store: unless_left_out(options, Road::Store, || {
+        store: unless_missing(&host, options, Road::Store, || {
             Ok(Store::new(&host.etc_xen()?, options.log.clone()))
         }),
     };
@@ -203,6 +203,19 @@ fn unless_left_out<T>(options: &OpenOptions, road: Road, open: impl FnOnce() -> 
         return Err(Error::new(Status::NotSupported, "left out by the options of this connection").on(road));
     }
     open()
+}
+
+/// As [`unless_left_out`]; a host that stands in for a captured one lacks what that one lacked.
+fn unless_missing<T>(
+    host: &SimHost,
+    options: &OpenOptions,
+    road: Road,
+    open: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    match host.missing(road) {
+        Some(error) => Err(error),
+        None => unless_left_out(options, road, open),
+    }
 }
 
 fn other_machine(road: Road) -> Error {

@@ -18,6 +18,7 @@ pub mod layout;
 pub mod other_tables;
 pub mod others;
 pub mod physinfo;
+pub mod reads;
 pub mod request;
 pub mod scheduler;
 pub mod state;
