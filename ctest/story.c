@@ -355,9 +355,9 @@ int main(int argc, char **argv)
         snprintf(path, sizeof path, "/tmp/xenith-ctest-capture-%ld.jsonl", (long)getpid());
         snprintf(there, sizeof there, "xen+sim:///?capture=%s", path);
         unlink(path);
-        GOOD(xenith_capture_write(uri, NULL, 0, path, 0, ERR));
-        BAD(XENITH_ERR_EXISTS, path, xenith_capture_write(uri, NULL, 0, path, 0, ERR));
-        GOOD(xenith_capture_write(uri, NULL, 0, path, XENITH_CAPTURE_REPLACE, ERR));
+        GOOD(xenith_capture_write(argc > 2 ? argv[2] : SIM, NULL, 0, path, 0, ERR));
+        BAD(XENITH_ERR_EXISTS, path, xenith_capture_write(argc > 2 ? argv[2] : SIM, NULL, 0, path, 0, ERR));
+        GOOD(xenith_capture_write(argc > 2 ? argv[2] : SIM, NULL, 0, path, XENITH_CAPTURE_REPLACE, ERR));
         GOOD(xenith_connect_open(there, NULL, 0, 0, &stand_in, ERR));
         GOOD(xenith_domain_lookup_by_name(stand_in, "Domain-0", 0, &zero, ERR));
         xenith_domain_unref(zero);
