@@ -181,15 +181,17 @@ impl ResponseReader {
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<Response>, ResponseError> {
         self.buffer.extend_from_slice(bytes);
         if self.head.is_none() {
-            let Some(end) = find_head_end(&self.buffer, self.searched) else {
+            // The same wherever a read ends: a head is refused for how it begins before its end is looked for.
+            if self.buffer.get(..4).is_some_and(|start| start != b"HTTP") {
+                return Err(ResponseError::NotHttp(describe(&self.buffer)));
+            }
+            let end = find_head_end(&self.buffer, self.searched);
+            if end.unwrap_or(self.buffer.len()) > MAX_HEAD {
+                return Err(ResponseError::HeadTooLarge(MAX_HEAD));
+            }
+            let Some(end) = end else {
                 self.searched = self.buffer.len();
-                if self.buffer.len() > MAX_HEAD {
-                    return Err(ResponseError::HeadTooLarge(MAX_HEAD));
-                }
-                return match self.buffer.get(..4) {
-                    Some(start) if start != b"HTTP" => Err(ResponseError::NotHttp(describe(&self.buffer))),
-                    _ => Ok(None),
-                };
+                return Ok(None);
             };
             self.head = Some(self.parse_head(end)?);
         }
@@ -584,6 +586,19 @@ mod tests {
     fn answer(head: &str, body: &str) -> Answer {
         let text = format!("HTTP/1.1 {head}\r\nContent-length: {}\r\n\r\n{body}", body.len());
         interpret(&read(text.as_bytes()).unwrap().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn where_a_read_ends_makes_no_difference_to_what_is_refused() {
+        let long = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; MAX_HEAD], b"\r\n\r\n".to_vec()].concat();
+        for bytes in [b"\r\nHTTP/1.1 200 OK\r\nContent-length: 0\r\n\r\n".to_vec(), long] {
+            let at_once = ResponseReader::new(100).feed(&bytes);
+            assert!(at_once.is_err());
+            let mut reader = ResponseReader::new(100);
+            let by_piece = bytes.chunks(7).map(|piece| reader.feed(piece)).find(Result::is_err);
+            let kind = |error: &ResponseError| std::mem::discriminant(error);
+            assert_eq!(by_piece.unwrap().as_ref().map_err(kind), at_once.as_ref().map_err(kind));
+        }
     }
 
     #[test]
