@@ -8,6 +8,7 @@
 //! characters is read as four such bytes.)
 
 use std::fmt;
+use std::ops::Range;
 
 /// An atom or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,6 +107,31 @@ impl Sexpr {
     pub fn parse_first_with(input: &[u8], dialect: Dialect, limits: Limits) -> Result<Sexpr, ParseError> {
         let mut reader = Reader::new(input, dialect, limits)?;
         reader.next_value()?.ok_or_else(|| reader.error_at(reader.at, Fault::Empty))
+    }
+
+    /// [`Sexpr::parse_first`], and where each value stands: the bytes of the value itself, then of those in it, in the order in which they
+    /// begin.
+    pub fn parse_first_with_places(input: &[u8]) -> Result<(Sexpr, Vec<Range<usize>>), ParseError> {
+        let mut reader = Reader::new(input, Dialect::Client, Limits::default())?;
+        reader.places = Some(Vec::new());
+        let value = reader.next_value()?.ok_or_else(|| reader.error_at(reader.at, Fault::Empty))?;
+        Ok((value, reader.places.unwrap_or_default()))
+    }
+
+    /// This value and all in it, in the order in which they begin.
+    pub fn all(&self) -> impl Iterator<Item = &Sexpr> {
+        let mut open = vec![std::slice::from_ref(self).iter()];
+        std::iter::from_fn(move || {
+            loop {
+                match open.last_mut()?.next() {
+                    Some(value) => {
+                        open.extend(value.as_list().map(<[Sexpr]>::iter));
+                        return Some(value);
+                    }
+                    None => open.pop(),
+                };
+            }
+        })
     }
 
     /// Reads all values of `input`; none is no error.
@@ -374,11 +400,13 @@ struct Reader<'a> {
     dialect: Dialect,
     limits: Limits,
     values: usize,
+    /// Where values stand, for who wants to know it.
+    places: Option<Vec<Range<usize>>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(input: &'a [u8], dialect: Dialect, limits: Limits) -> Result<Self, ParseError> {
-        let reader = Reader { input, at: 0, dialect, limits, values: 0 };
+        let reader = Reader { input, at: 0, dialect, limits, values: 0, places: None };
         if input.len() > limits.bytes {
             return Err(reader.error_at(limits.bytes, Fault::TooLarge(limits.bytes)));
         }
@@ -392,7 +420,8 @@ impl<'a> Reader<'a> {
     /// The next value, or None at the end. Lists are kept on a stack of our own, so that depth is bounded by the limit and not
     /// by the thread's stack.
     fn next_value(&mut self) -> Result<Option<Sexpr>, ParseError> {
-        let mut open: Vec<Vec<Sexpr>> = Vec::new();
+        // Each with its place among the places.
+        let mut open: Vec<(Vec<Sexpr>, usize)> = Vec::new();
         loop {
             self.skip_blanks();
             let start = self.at;
@@ -405,28 +434,52 @@ impl<'a> Reader<'a> {
                         return Err(self.error_at(start, Fault::TooDeep(self.limits.depth)));
                     }
                     self.at += 1;
-                    open.push(Vec::new());
+                    open.push((Vec::new(), self.begin(start)));
                     continue;
                 }
                 Some(b')') => {
-                    let items = open.pop().ok_or_else(|| self.error_at(start, Fault::UnexpectedClose))?;
+                    let (items, place) =
+                        open.pop().ok_or_else(|| self.error_at(start, Fault::UnexpectedClose))?;
                     self.at += 1;
+                    self.end(place);
                     Sexpr::List(items)
                 }
                 Some(quote @ (b'\'' | b'"')) => {
+                    let place = self.begin(start);
                     self.at += 1;
-                    Sexpr::Atom(self.string(quote, start)?)
+                    let text = self.string(quote, start)?;
+                    self.end(place);
+                    Sexpr::Atom(text)
                 }
-                Some(byte) => Sexpr::Atom(self.bare(byte)?),
+                Some(byte) => {
+                    let place = self.begin(start);
+                    let text = self.bare(byte)?;
+                    self.end(place);
+                    Sexpr::Atom(text)
+                }
             };
             self.values += 1;
             if self.values > self.limits.values {
                 return Err(self.error_at(start, Fault::TooMany(self.limits.values)));
             }
             match open.last_mut() {
-                Some(items) => items.push(value),
+                Some((items, _)) => items.push(value),
                 None => return Ok(Some(value)),
             }
+        }
+    }
+
+    /// A value begins; the number of its place.
+    fn begin(&mut self, at: usize) -> usize {
+        let Some(places) = &mut self.places else { return 0 };
+        places.push(at..at);
+        places.len() - 1
+    }
+
+    fn end(&mut self, place: usize) {
+        let at = self.at;
+        if let Some(place) = self.places.as_mut().and_then(|places| places.get_mut(place)) {
+            place.end = at;
         }
     }
 
@@ -556,6 +609,16 @@ mod tests {
 
     fn list(items: &[&str]) -> Sexpr {
         Sexpr::List(items.iter().map(|item| Sexpr::atom(*item)).collect())
+    }
+
+    #[test]
+    fn each_value_has_its_place() {
+        let text = "# c\n(a 'b c' (d (e)) \"\") rest";
+        let (value, places) = Sexpr::parse_first_with_places(text.as_bytes()).unwrap();
+        let said: Vec<&str> = places.iter().map(|place| &text[place.clone()]).collect();
+        assert_eq!(said, ["(a 'b c' (d (e)) \"\")", "a", "'b c'", "(d (e))", "d", "(e)", "e", "\"\""]);
+        let all: Vec<String> = value.all().map(Sexpr::to_string).collect();
+        assert_eq!(all, ["(a 'b c' (d (e)) '')", "a", "'b c'", "(d (e))", "d", "(e)", "e", "''"]);
     }
 
     #[test]

@@ -20,12 +20,16 @@
 mod read;
 mod write;
 
-use super::error::{Place, SyntaxError};
-use super::problem::{Examined, Problem};
+use std::collections::BTreeMap;
+
+use super::error::SyntaxError;
+use super::problem::{Examined, Sink};
 use crate::error::Result;
 use crate::model::Guest;
 use crate::model::guest::Live;
+use crate::model::identity::check_name;
 use crate::wire::sexpr::Sexpr;
+use read::Fault;
 
 const LANGUAGE: &str = "xend's configuration";
 
@@ -66,24 +70,49 @@ pub fn to_sxpr(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
 ///
 /// Errors: InvalidConfig for a value that is no configuration.
 pub fn from_sxpr(value: &Sexpr) -> Result<(Guest, Live)> {
-    read::domain(value).map_err(|message| SyntaxError { language: LANGUAGE, place: None, message }.into())
+    let mut faults = read::Faults::default();
+    let read = read::domain(value, &mut faults);
+    match faults.0.into_iter().next() {
+        None => Ok(read),
+        Some(Fault { message, .. }) => Err(SyntaxError { language: LANGUAGE, place: None, message }.into()),
+    }
 }
 
 /// The guest in xend's configuration as text, of which the first value counts, and all that is wrong with it.
 pub fn examine(text: &str) -> Examined {
-    let guest = Sexpr::parse_first(text.as_bytes())
-        .map_err(|error| {
+    let mut found = Sink::default();
+    let (value, places) = match Sexpr::parse_first_with_places(text.as_bytes()) {
+        Ok(read) => read,
+        Err(error) => {
             let message = format!("{}; expected (vm ...) or (domain ...)", error.fault);
-            SyntaxError { language: LANGUAGE, place: Some(Place::of(text, error.offset)), message }
-        })
-        .and_then(|value| {
-            let fault = |message| SyntaxError { language: LANGUAGE, place: None, message };
-            read::domain(&value).map_err(fault)
-        });
-    match guest {
-        Ok((guest, _)) => Examined { guest: Some(guest), problems: Vec::new() },
-        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
+            found.error(error.offset..error.offset + 1, message);
+            return Examined::new(None, found, LANGUAGE, text);
+        }
+    };
+    if !matches!(value.name(), Some("vm" | "domain")) {
+        let start = places.first().map_or(0, |place| place.start);
+        found.error(start..start + 1, "this is no guest of xend's; expected (vm ...) or (domain ...)");
+        return Examined::new(None, found, LANGUAGE, text);
     }
+    let mut faults = read::Faults::default();
+    let (guest, _) = read::domain(&value, &mut faults);
+    if let (Some(at), Err(message)) = (value.child("name"), check_name(&guest.name)) {
+        faults.0.push(Fault { at, message });
+    }
+    let mut wanted: BTreeMap<*const Sexpr, Vec<String>> = BTreeMap::new();
+    for Fault { at, message } in faults.0 {
+        wanted.entry(at).or_default().push(message);
+    }
+    for (value, place) in value.all().zip(places) {
+        for message in wanted.remove(&std::ptr::from_ref(value)).unwrap_or_default() {
+            found.error(place.clone(), message);
+        }
+    }
+    // Values that stand nowhere in the text.
+    for message in wanted.into_values().flatten() {
+        found.error_of_all(message);
+    }
+    Examined::new(Some(guest), found, LANGUAGE, text)
 }
 
 #[cfg(test)]

@@ -13,20 +13,54 @@ use crate::model::guest::{
 use crate::model::{Guest, GuestType, Uuid};
 use crate::wire::sexpr::Sexpr;
 
-type Result<T> = std::result::Result<T, String>;
+/// What is wrong, and with which value.
+#[derive(Debug)]
+pub(super) struct Fault<'a> {
+    pub(super) at: &'a Sexpr,
+    pub(super) message: String,
+}
+
+type Result<'a, T> = std::result::Result<T, Fault<'a>>;
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Faults<'a>(pub(super) Vec<Fault<'a>>);
+
+impl<'a> Faults<'a> {
+    /// What was read, or its kind's default where a fault is kept in its place.
+    fn keep<T: Default>(&mut self, result: Result<'a, T>) -> T {
+        match result {
+            Ok(value) => value,
+            Err(fault) => {
+                self.0.push(fault);
+                T::default()
+            }
+        }
+    }
+}
+
+/// About `(key ...)` in a value; about the value where that is missing.
+fn fault<'a, T>(value: &'a Sexpr, key: &str, message: impl Into<String>) -> Result<'a, T> {
+    Err(Fault { at: value.child(key).unwrap_or(value), message: message.into() })
+}
 
 /// More vcpus than any Xen has given a guest.
 const MAX_VCPUS: u32 = 4096;
 /// TCP port of VNC's display 0.
 const VNC_PORT: u16 = 5900;
 
-pub(super) fn domain(value: &Sexpr) -> Result<(Guest, Live)> {
-    let mut live = Live { domid: number(value, "domid")?, ..Live::default() };
-    let Some(name) = text(value, "name") else { return Err("(name ...) is missing".into()) };
-    let mut guest =
-        Guest { name, uuid: uuid(value)?, description: text(value, "description"), ..Guest::default() };
-    memory(value, &mut guest)?;
-    vcpus(value, &mut guest)?;
+/// The guest, and what is known of its life; they are such only where there are no faults.
+pub(super) fn domain<'a>(value: &'a Sexpr, faults: &mut Faults<'a>) -> (Guest, Live) {
+    let mut live = Live { domid: faults.keep(number(value, "domid")), ..Live::default() };
+    let name = text(value, "name").map_or_else(|| fault(value, "name", "(name ...) is missing"), Ok);
+    let mut guest = Guest {
+        name: faults.keep(name),
+        uuid: faults.keep(uuid(value)),
+        description: text(value, "description"),
+        ..Guest::default()
+    };
+    faults.keep(memory(value, &mut guest));
+    faults.keep(vcpus(value, &mut guest));
     guest.os.bootloader = text(value, "bootloader");
     guest.os.bootloader_args = text(value, "bootloader_args");
     for (key, action) in [
@@ -34,22 +68,26 @@ pub(super) fn domain(value: &Sexpr) -> Result<(Guest, Live)> {
         ("on_reboot", &mut guest.on_reboot),
         ("on_crash", &mut guest.on_crash),
     ] {
-        if let Some(word) = text(value, key) {
-            // xend has a second spelling with underscores for those of crashes.
-            let known = Lifecycle::from_name(&word.replace('_', "-"));
-            *action = known.ok_or_else(|| format!("({key} {}) is not known", shown(&word)))?;
+        let Some(word) = text(value, key) else { continue };
+        // xend has a second spelling with underscores for those of crashes.
+        match Lifecycle::from_name(&word.replace('_', "-")) {
+            Some(known) => *action = known,
+            None => {
+                let known: Vec<&str> = Lifecycle::ALL.iter().map(|(_, word)| *word).collect();
+                let message = format!("({key} {}) is not known; expected {}", shown(&word), known.join(", "));
+                faults.keep(fault::<()>(value, key, message));
+            }
         }
     }
-    let nothing = Sexpr::List(Vec::new());
-    let image = value.child("image").and_then(|image| image.args().first()).unwrap_or(&nothing);
+    let image = value.child("image").and_then(|image| image.args().first()).unwrap_or(&NOTHING);
     guest.os.kind = match image.name() {
         Some("hvm") => GuestType::Hvm,
         _ => GuestType::Pv,
     };
-    clock(value, image, &mut guest)?;
+    faults.keep(clock(value, image, &mut guest));
     guest.emulator = text(image, "device_model");
     if guest.is_hvm() {
-        hvm(image, &mut guest)?;
+        hvm(image, &mut guest, faults);
     } else {
         guest.os.kernel = text(image, "kernel");
         guest.os.initrd = text(image, "ramdisk");
@@ -60,8 +98,8 @@ pub(super) fn domain(value: &Sexpr) -> Result<(Guest, Live)> {
     for device in devices() {
         match device.name() {
             Some("vbd" | "tap" | "tap2") => guest.disks.extend(disk(device)),
-            Some("vif") => guest.interfaces.push(interface(device, guest.is_hvm())?),
-            Some("pci") => pci(device, &mut guest)?,
+            Some("vif") => guest.interfaces.push(interface(device, guest.is_hvm(), faults)),
+            Some("pci") => pci(device, &mut guest, faults),
             _ => {}
         }
     }
@@ -69,21 +107,24 @@ pub(super) fn domain(value: &Sexpr) -> Result<(Guest, Live)> {
         drives_of_image(image, &mut guest);
     }
     let framebuffer = devices().find(|device| device.name() == Some("vfb"));
-    graphics(image, framebuffer, &mut guest, &mut live)?;
-    Ok((guest, live))
+    faults.keep(graphics(image, framebuffer, &mut guest, &mut live));
+    (guest, live)
 }
+
+/// What a configuration without an image has for one.
+static NOTHING: Sexpr = Sexpr::List(Vec::new());
 
 /// The text of a key; None where it is missing, empty, or Python's None.
 fn text(value: &Sexpr, key: &str) -> Option<String> {
     value.value(key).filter(|text| !text.is_empty() && *text != "None").map(str::to_owned)
 }
 
-fn number<N: FromStr>(value: &Sexpr, key: &str) -> Result<Option<N>> {
+fn number<'a, N: FromStr>(value: &'a Sexpr, key: &str) -> Result<'a, Option<N>> {
     match text(value, key) {
         None => Ok(None),
         Some(text) => match text.trim().parse() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => Err(format!("({key} {}) is no number, or out of range", shown(&text))),
+            Err(_) => fault(value, key, format!("({key} {}) is no number, or out of range", shown(&text))),
         },
     }
 }
@@ -93,35 +134,38 @@ fn flag(value: &Sexpr, key: &str) -> bool {
     text(value, key).is_some_and(|text| !matches!(text.as_str(), "0" | "False" | "no"))
 }
 
-fn uuid(value: &Sexpr) -> Result<Option<Uuid>> {
+fn uuid(value: &Sexpr) -> Result<'_, Option<Uuid>> {
     let Some(text) = text(value, "uuid") else { return Ok(None) };
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     match Uuid::try_parse(&digits) {
         Ok(uuid) if digits.len() == 32 => Ok(Some(uuid)),
-        _ => Err(format!("(uuid {}) is no uuid", shown(&text))),
+        _ => {
+            let message = format!("(uuid {}) is no uuid: expected 32 hexadecimal digits", shown(&text));
+            fault(value, "uuid", message)
+        }
     }
 }
 
-fn memory(value: &Sexpr, guest: &mut Guest) -> Result<()> {
+fn memory<'a>(value: &'a Sexpr, guest: &mut Guest) -> Result<'a, ()> {
     let kib = |key| match number::<u64>(value, key)? {
         None => Ok(None),
         Some(mib) => match mib.checked_mul(1024) {
             Some(kib) => Ok(Some(kib)),
-            None => Err(format!("({key} {mib}) is more memory than any machine has")),
+            None => fault(value, key, format!("({key} {mib}) is more memory than any machine has")),
         },
     };
-    let Some(memory) = kib("memory")? else { return Err("(memory ...) is missing".into()) };
+    let Some(memory) = kib("memory")? else { return fault(value, "memory", "(memory ...) is missing") };
     guest.memory_kib = memory;
     // Some xends took a maxmem below memory, and it had no effect.
     guest.max_memory_kib = kib("maxmem")?.unwrap_or(memory).max(memory);
     Ok(())
 }
 
-fn vcpus(value: &Sexpr, guest: &mut Guest) -> Result<()> {
+fn vcpus<'a>(value: &'a Sexpr, guest: &mut Guest) -> Result<'a, ()> {
     // A domain that is rebooting has 0 of them for a moment.
     let max = number::<u32>(value, "vcpus")?.unwrap_or(1).max(1);
     if max > MAX_VCPUS {
-        return Err(format!("(vcpus {max}) are more than {MAX_VCPUS}"));
+        return fault(value, "vcpus", format!("(vcpus {max}) are more than {MAX_VCPUS}"));
     }
     guest.vcpus.max = max;
     if let Some(mask) = number::<u128>(value, "vcpu_avail")? {
@@ -152,7 +196,7 @@ fn cpus(value: &Sexpr) -> Option<CpuSet> {
     }
 }
 
-fn clock(value: &Sexpr, image: &Sexpr, guest: &mut Guest) -> Result<()> {
+fn clock<'a>(value: &'a Sexpr, image: &'a Sexpr, guest: &mut Guest) -> Result<'a, ()> {
     if flag(image, "localtime") || flag(value, "localtime") {
         guest.clock.basis = ClockBasis::Localtime;
     }
@@ -180,7 +224,7 @@ fn clock(value: &Sexpr, image: &Sexpr, guest: &mut Guest) -> Result<()> {
     Ok(())
 }
 
-fn hvm(image: &Sexpr, guest: &mut Guest) -> Result<()> {
+fn hvm<'a>(image: &'a Sexpr, guest: &mut Guest, faults: &mut Faults<'a>) {
     let (kernel, loader) = (text(image, "kernel"), text(image, "loader"));
     // What is called kernel is the firmware, unless a loader is named too; and some xends name the firmware twice.
     let is_firmware = |path: &String| path.rsplit('/').next() == Some("hvmloader");
@@ -199,10 +243,13 @@ fn hvm(image: &Sexpr, guest: &mut Guest) -> Result<()> {
             'd' => BootDevice::Cdrom,
             'n' => BootDevice::Network,
             _ => {
-                return Err(format!(
+                let message = format!(
                     "'{}' in (boot ...) is no device; expected a, c, d or n",
                     shown(&letter.to_string())
-                ));
+                );
+                // One is as good as many.
+                faults.keep(fault::<()>(image, "boot", message));
+                break;
             }
         };
         if !guest.os.boot.contains(&device) {
@@ -220,23 +267,22 @@ fn hvm(image: &Sexpr, guest: &mut Guest) -> Result<()> {
             guest.inputs.push(Input { kind, bus: InputBus::Usb });
         }
     }
-    guest.serials = ports(image, "serial")?;
-    guest.parallels = ports(image, "parallel")?;
+    guest.serials = faults.keep(ports(image, "serial"));
+    guest.parallels = faults.keep(ports(image, "parallel"));
     match text(image, "soundhw").as_deref() {
         None => {}
         // What libvirt makes of it.
         Some("all") => guest.sounds = vec!["sb16".into(), "es1370".into()],
         Some(list) => guest.sounds.extend(list.split(',').map(|name| name.trim().to_owned())),
     }
-    let vram_kib = number::<u32>(image, "videoram")?.and_then(|mib| mib.checked_mul(1024));
+    let vram_kib = faults.keep(number::<u32>(image, "videoram")).and_then(|mib| mib.checked_mul(1024));
     if flag(image, "stdvga") || vram_kib.is_some() {
         let model = if flag(image, "stdvga") { "vga" } else { "cirrus" };
         guest.videos.push(Video { model: model.into(), vram_kib, ..Video::default() });
     }
-    Ok(())
 }
 
-fn ports(image: &Sexpr, key: &str) -> Result<Vec<CharDevice>> {
+fn ports<'a>(image: &'a Sexpr, key: &str) -> Result<'a, Vec<CharDevice>> {
     let Some(value) = image.child(key).and_then(|ports| ports.args().first()) else { return Ok(Vec::new()) };
     let words = match value {
         Sexpr::Atom(_) => std::slice::from_ref(value),
@@ -244,9 +290,13 @@ fn ports(image: &Sexpr, key: &str) -> Result<Vec<CharDevice>> {
     };
     let mut devices = Vec::new();
     for (port, word) in (0..).zip(words) {
-        let Some(word) = word.as_atom() else { return Err(format!("({key} ...) holds no list of ports")) };
-        if let Some(source) = from_words(word)? {
-            devices.push(CharDevice { port, source });
+        let Some(word) = word.as_atom() else {
+            return fault(image, key, format!("({key} ...) holds no list of ports"));
+        };
+        match from_words(word) {
+            Ok(Some(source)) => devices.push(CharDevice { port, source }),
+            Ok(None) => {}
+            Err(message) => return fault(image, key, message),
         }
     }
     Ok(devices)
@@ -313,24 +363,31 @@ fn drives_of_image(image: &Sexpr, guest: &mut Guest) {
     }
 }
 
-fn interface(device: &Sexpr, is_hvm: bool) -> Result<Interface> {
-    let mac = match text(device, "mac") {
-        Some(text) => Some(text.parse().map_err(|()| format!("(mac {}) is no MAC address", shown(&text)))?),
-        None => None,
+fn interface<'a>(device: &'a Sexpr, is_hvm: bool, faults: &mut Faults<'a>) -> Interface {
+    let mut refused = |key: &str, text: &str, what: &str| {
+        faults.keep(fault::<()>(device, key, format!("({key} {}) is no {what}", shown(text))));
     };
+    let mac = text(device, "mac")
+        .and_then(|text| text.parse().inspect_err(|()| refused("mac", &text, "MAC address")).ok());
     let (bridge, script) = (text(device, "bridge"), text(device, "script"));
     let is_bridge = bridge.is_some() || script.as_ref().is_some_and(|script| script.contains("bridge"));
     let mut ips = Vec::new();
     for ip in text(device, "ip").unwrap_or_default().split_whitespace() {
-        ips.push(ip.parse::<IpNet>().map_err(|()| format!("(ip {}) is no IP address", shown(ip)))?);
+        match ip.parse::<IpNet>() {
+            Ok(ip) => ips.push(ip),
+            Err(()) => refused("ip", ip, "IP address"),
+        }
     }
-    let rate_kib = match text(device, "rate") {
-        Some(text) => Some(rate(&text).ok_or_else(|| format!("(rate {}) is no rate", shown(&text)))?),
-        None => None,
-    };
+    let rate_kib = text(device, "rate").and_then(|text| {
+        let rate = rate(&text);
+        if rate.is_none() {
+            refused("rate", &text, "rate; expected such as 10MB/s");
+        }
+        rate
+    });
     // In a PV guest every card is netfront, and some xends say so.
     let netfront = || (is_hvm && device.value("type") == Some("netfront")).then(|| "netfront".to_owned());
-    Ok(Interface {
+    Interface {
         kind: if is_bridge { InterfaceKind::Bridge(bridge) } else { InterfaceKind::Ethernet(None) },
         mac,
         ips,
@@ -340,7 +397,7 @@ fn interface(device: &Sexpr, is_hvm: bool) -> Result<Interface> {
         vifname: text(device, "vifname").filter(|name| !name.starts_with("vif")),
         rate_kib,
         ..Interface::default()
-    })
+    }
 }
 
 /// `10240KB/s`, `1MB/s@20ms`, `8Mb/s` (bits) in KiB per second.
@@ -365,19 +422,26 @@ fn rate(text: &str) -> Option<u64> {
     Some(digits.parse::<u64>().ok()?.checked_mul(bytes)? / per_byte / 1024)
 }
 
-fn pci(device: &Sexpr, guest: &mut Guest) -> Result<()> {
+fn pci<'a>(device: &'a Sexpr, guest: &mut Guest, faults: &mut Faults<'a>) {
     for dev in device.children("dev") {
         let part = |key: &str| dev.value(key).unwrap_or("0");
         match PciAddress::from_parts(part("domain"), part("bus"), part("slot"), part("func")) {
             Some(address) => guest.pci_devices.push(PciDevice { address, managed: false, permissive: false }),
-            None => return Err("a (pci ...) device has no such address".into()),
+            None => {
+                let message = "a (pci ...) device has no such address: domain up to 0xffff, bus to 0xff, slot to 0x1f, func to 7";
+                faults.keep(fault::<()>(dev, "", message));
+            }
         }
     }
-    Ok(())
 }
 
 /// A screen stands in the image, in a framebuffer device, or in both.
-fn graphics(image: &Sexpr, framebuffer: Option<&Sexpr>, guest: &mut Guest, live: &mut Live) -> Result<()> {
+fn graphics<'a>(
+    image: &'a Sexpr,
+    framebuffer: Option<&'a Sexpr>,
+    guest: &mut Guest,
+    live: &mut Live,
+) -> Result<'a, ()> {
     let find = |key: &str| framebuffer.and_then(|vfb| text(vfb, key)).or_else(|| text(image, key));
     let is_on = |key: &str| find(key).is_some_and(|value| value != "0");
     let kind = framebuffer.and_then(|vfb| text(vfb, "type"));
@@ -387,7 +451,11 @@ fn graphics(image: &Sexpr, framebuffer: Option<&Sexpr>, guest: &mut Guest, live:
         let display: Option<u16> = match find("vncdisplay") {
             Some(text) => match text.trim().parse() {
                 Ok(display) => Some(display),
-                Err(_) => return Err(format!("(vncdisplay {}) is no display", shown(&text))),
+                Err(_) => {
+                    let at = framebuffer.filter(|vfb| vfb.child("vncdisplay").is_some()).unwrap_or(image);
+                    let message = format!("(vncdisplay {}) is no display", shown(&text));
+                    return fault(at, "vncdisplay", message);
+                }
             },
             None => None,
         };

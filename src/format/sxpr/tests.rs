@@ -304,3 +304,37 @@ fn as_xend_holds(mut guest: Guest, format: XendFormat) -> Guest {
     guest.videos.retain(|video| video.model == "vga" || video.vram_kib.is_some());
     guest
 }
+
+#[test]
+fn everything_wrong_with_a_text_is_said_at_once_with_its_place() {
+    let text = "(vm\n (name a/b)\n (uuid 12)\n (vcpus many)\n (on_crash maybe)\n (image (hvm (boot xy) (serial frob)))\n \
+                (device (vif (mac 1) (rate fast)))\n (device (pci (dev (slot 99)))))";
+    let said: Vec<String> =
+        examine(text).problems.iter().map(|one| format!("{one} [{}]", one.length)).collect();
+    let said: Vec<&str> =
+        said.iter().map(|one| one.trim_start_matches("xend's configuration, line ")).collect();
+    assert_eq!(
+        said,
+        [
+            "1, column 1: (memory ...) is missing [3]",
+            "2, column 2: the name 'a/b' has a '/', which no domain's name can have [10]",
+            "3, column 2: (uuid 12) is no uuid: expected 32 hexadecimal digits [9]",
+            "4, column 2: (vcpus many) is no number, or out of range [12]",
+            "5, column 2: (on_crash maybe) is not known; expected destroy, restart, preserve, rename-restart, \
+             coredump-destroy, coredump-restart [16]",
+            "6, column 14: 'x' in (boot ...) is no device; expected a, c, d or n [9]",
+            "6, column 24: 'frob' is no port's connection [13]",
+            "7, column 15: (mac 1) is no MAC address [7]",
+            "7, column 23: (rate fast) is no rate; expected such as 10MB/s [11]",
+            "8, column 15: a (pci ...) device has no such address: domain up to 0xffff, bus to 0xff, slot to 0x1f, func to 7 [15]",
+        ]
+    );
+    for (text, expected) in [
+        ("", "line 1, column 1: no value; expected (vm ...)"),
+        ("(vm (name", "unexpected end of input"),
+        ("\n (frob)", "line 2, column 2: this is no guest of xend's"),
+    ] {
+        let said = examine(text).problems[0].to_string();
+        assert!(said.contains(expected), "{said} is not {expected}");
+    }
+}
