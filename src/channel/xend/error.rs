@@ -112,6 +112,10 @@ pub(super) fn verb(op: &str) -> &str {
         "maxmem_set" => "set the maximum memory of",
         "mem_target_set" => "set the memory of",
         "set_vcpus" => "set the vcpus of",
+        "dump" => "dump the memory of",
+        "pincpu" => "pin a vcpu of",
+        "domain_sched_credit_set" => "set the scheduler parameters of",
+        "device_destroy" => "remove a device from",
         other => other,
     }
 }

@@ -4,7 +4,9 @@
 //! is read by its length and never to the end of the connection, which xend can leave open for minutes. Some requests are
 //! never answered at all, so each call takes a deadline.
 
+pub mod abilities;
 mod error;
+mod forms;
 mod node;
 
 use std::collections::HashSet;
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use forms::{AfterDump, RELOCATION_PORT};
 pub use node::NodeFacts;
 
 use crate::channel::stream::Stream;
@@ -86,8 +89,9 @@ impl ShutdownRequest {
     }
 }
 
-/// A xend. Domains are named by what xend understands in a path: a name, a domid or a dashed lower-case uuid, looked for in
-/// this order.
+/// A xend. Domains are named by what xend understands in a path: a name, a domid or (not before xend_config_format 3) a dashed lower-case
+/// uuid, looked for in this order. What only some xends do, and what they want in different forms, takes their
+/// [`Age`](abilities::Age) along.
 ///
 /// Errors of every call, besides what each says: [`Status::NoConnect`], [`Status::AccessDenied`], [`Status::Timeout`] (the operation
 /// may still be under way), [`Status::Closed`], [`Status::Protocol`]; and xend's refusals with its own words, as

@@ -1,5 +1,6 @@
 //! `(node ...)`: the host as xend describes it.
 
+use super::abilities::Age;
 use crate::model::{NodeInfo, XenVersion};
 use crate::wire::sexpr::Sexpr;
 
@@ -22,6 +23,11 @@ pub struct NodeFacts {
 }
 
 impl NodeFacts {
+    /// How old it is, and with that what it can do.
+    pub fn age(&self) -> Age {
+        Age::of(self.config_format, &self.xen)
+    }
+
     /// From `(node ...)`; the error names what is missing.
     pub(super) fn from_sexpr(node: &Sexpr) -> Result<NodeFacts, &'static str> {
         if node.name() != Some("node") {

@@ -2,7 +2,6 @@
 
 use super::find::{Inactive, Now};
 use super::routes::Op;
-use super::xend_known::xend_key;
 use super::{LocalDriver, unserved};
 use crate::error::{Error, Result, Road, Status};
 use crate::format::xml;
@@ -81,7 +80,7 @@ impl LocalDriver {
                 )),
                 Now::Inactive(_) => {
                     let xend = self.xend()?;
-                    self.change(|| xend.delete(&xend_key(domain.uuid, None), self.toolstack_deadline()))
+                    self.change(|| xend.delete(&self.xend_key(domain.uuid, None)?, self.toolstack_deadline()))
                 }
             },
             Road::Store => {

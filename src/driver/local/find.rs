@@ -3,7 +3,6 @@
 use super::routes::{self, HostKind, Op};
 use super::stored;
 use super::xend_domain::XendDomain;
-use super::xend_known::xend_key;
 use super::{LocalDriver, unserved};
 use crate::driver::ListFilter;
 use crate::error::{Error, Result, Road, Status};
@@ -75,7 +74,7 @@ impl LocalDriver {
                 Some(Road::Store) => return self.stored_or_adopted(uuid),
                 _ => return Ok(None),
             }
-            let known = self.xend_record(&xend_key(uuid, None), deadline)?;
+            let known = self.xend_record(&self.xend_key(uuid, None)?, deadline)?;
             let Some(known) = known.filter(|known| known.info.uuid == uuid) else { return Ok(None) };
             if known.info.domid.is_none() {
                 return Ok(Some(Now::Inactive(Inactive::Xend(known))));
@@ -158,8 +157,8 @@ impl LocalDriver {
         // Where xenstore is missing a xend still knows names; without either nobody does.
         let ask_xenstore = match self.kind {
             HostKind::Xl | HostKind::Bare => true,
-            HostKind::Xend => self.roads.xenstore.is_ok(),
-            HostKind::XendAlone => false,
+            HostKind::Xend | HostKind::OldXend => self.roads.xenstore.is_ok(),
+            HostKind::XendAlone | HostKind::OldXendAlone => false,
         };
         if ask_xenstore && let Some(found) = self.life_of_name(name)? {
             return Ok(Some(found));
@@ -167,6 +166,8 @@ impl LocalDriver {
         match routes::of(self.kind, Op::Info).inactive {
             Some(Road::Xend) => {}
             Some(Road::Store) => return self.stored_name(name),
+            // It may still be the only one who knows the names of those that run.
+            _ if !ask_xenstore => {}
             _ => return Ok(None),
         }
         // xend takes what it is asked for as a name, then as a number, then as a uuid.
@@ -227,7 +228,7 @@ impl LocalDriver {
                 Now::Inactive(found) => return Ok(found.name().to_owned()),
                 Now::Live(info) => info,
             };
-            if self.kind == HostKind::XendAlone {
+            if matches!(self.kind, HostKind::XendAlone | HostKind::OldXendAlone) {
                 return Ok(XendDomain::read(&self.xend_value(info.uuid, info.domid)?)?.name);
             }
             let names = self.names()?;

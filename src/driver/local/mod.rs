@@ -173,6 +173,13 @@ impl LocalDriver {
 
     /// No road of this host serves `op`: says which toolstack is missed, and why it is not there.
     fn no_road(&self, op: Op) -> Error {
+        if let (HostKind::OldXend | HostKind::OldXendAlone, Ok(node)) = (self.kind, self.xend_node())
+            && routes::of(HostKind::Xend, op).inactive.is_some()
+        {
+            let remedy =
+                "it remembers no domain that does not run; such a host keeps them as xm's files in /etc/xen";
+            return node.age().lacks(&format!("'{}' of a domain that does not run", op.name()), remedy);
+        }
         let why = match (self.roads.xend.absence(), op) {
             (None, Op::Monitor) => "xend restarts and frees domains itself, there are no monitors".to_owned(),
             (None, _) => "xend cannot do it".to_owned(),
@@ -228,7 +235,7 @@ impl Driver for LocalDriver {
     fn hostname(&self) -> Result<String> {
         match (&self.embedded, self.kind) {
             (Some(host), _) => Ok(host.host_name().to_owned()),
-            (None, HostKind::XendAlone) => Ok(self.xend_node()?.host.clone()),
+            (None, HostKind::XendAlone | HostKind::OldXendAlone) => Ok(self.xend_node()?.host.clone()),
             (None, _) => open::host_name(),
         }
     }
@@ -352,9 +359,10 @@ impl Driver for LocalDriver {
     fn is_persistent(&self, domain: &Identity) -> Result<bool> {
         match self.now(domain)? {
             Now::Inactive(_) => Ok(true),
-            Now::Live(info) => match self.inactive(Op::Info)? {
-                Road::Xend => self.xend()?.is_managed(info.uuid),
-                _ => Ok(self.entry_of(&info)?.is_some()),
+            Now::Live(info) => match routes::of(self.kind, Op::Info).inactive {
+                Some(Road::Xend) => self.xend()?.is_managed(info.uuid),
+                Some(_) => Ok(self.entry_of(&info)?.is_some()),
+                None => Ok(false),
             },
         }
     }

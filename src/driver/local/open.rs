@@ -144,9 +144,11 @@ pub(super) fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost
 pub(super) fn kind_of(roads: &Roads, options: &OpenOptions) -> Result<HostKind> {
     // A xend that is there and cannot be spoken with is still the host's: nothing may be done behind its back.
     match (&roads.hypervisor, roads.xend.absence(), roads.xend.silence()) {
+        (Ok(_), None, _) if roads.xend.forgets() => Ok(HostKind::OldXend),
         (Ok(_), None, _) => Ok(HostKind::Xend),
         (Ok(_), Some(_), _) if roads.xl.is_ok() => Ok(HostKind::Xl),
         (Ok(_), Some(_), _) => Ok(HostKind::Bare),
+        (Err(_), None, None) if roads.xend.forgets() => Ok(HostKind::OldXendAlone),
         (Err(_), None, None) => Ok(HostKind::XendAlone),
         (Err(hypervisor), Some(xend), _) | (Err(hypervisor), None, Some(xend)) => {
             Err(no_road(hypervisor, roads, xend, options))

@@ -57,7 +57,11 @@ impl LocalDriver {
         });
         let host = match self.kind {
             HostKind::Xend => "a host with xend",
+            HostKind::OldXend => "a host with a xend that remembers no domain that does not run",
             HostKind::XendAlone => "a host that is reached through its xend alone",
+            HostKind::OldXendAlone => {
+                "a host that is reached through its xend alone, which remembers no domain that does not run"
+            }
             HostKind::Xl => "a host of the xl toolstack",
             HostKind::Bare => "a host without a toolstack",
         };
@@ -79,7 +83,7 @@ impl LocalDriver {
         if let Some(silent) = self.roads.xend.silence() {
             problems.push(format!("a xend is there and cannot be spoken with: {silent}"));
         }
-        if let (HostKind::Xend, Ok(xl)) = (self.kind, &self.roads.xl) {
+        if let (HostKind::Xend | HostKind::OldXend, Ok(xl)) = (self.kind, &self.roads.xl) {
             problems.push(format!(
                 "{} is installed as well: while xend runs, it must not be used",
                 xl.describe()
@@ -127,7 +131,7 @@ impl LocalDriver {
     }
 
     fn domain_problems(&self, problems: &mut Vec<String>) {
-        if self.kind == HostKind::XendAlone {
+        if matches!(self.kind, HostKind::XendAlone | HostKind::OldXendAlone) {
             return;
         }
         let rows = match self.named_lives(true) {

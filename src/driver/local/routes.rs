@@ -7,10 +7,14 @@ use crate::error::Road;
 /// The kinds of host that this version knows, by the roads that were found at open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostKind {
-    /// Hypercalls and a xend on the same machine: the classic host, Xen 3.0.2 to 4.4.
+    /// Hypercalls and a xend on the same machine: the classic host, Xen 3.0.4 to 4.4.
     Xend,
+    /// The same of Xen 3.0.1 to 3.0.3, whose xend remembers no domain that does not run.
+    OldXend,
     /// A xend alone: another machine's, or this one's without the right to issue hypercalls.
     XendAlone,
+    /// Such an old one alone.
+    OldXendAlone,
     /// Hypercalls, xenstore, xl and domain files: hosts of today.
     Xl,
     /// Hypercalls, perhaps xenstore, and no toolstack.
@@ -125,7 +129,10 @@ pub(super) fn of(kind: HostKind, op: Op) -> Route {
     // `every_operation_has_a_row` proves that there is one.
     row.map_or(route(NONE, NONE), |(_, xend, alone, xl, bare)| match kind {
         HostKind::Xend => *xend,
+        // What an old one cannot do is what it does not remember.
+        HostKind::OldXend => route(xend.active, NONE),
         HostKind::XendAlone => *alone,
+        HostKind::OldXendAlone => route(alone.active, NONE),
         HostKind::Xl => *xl,
         HostKind::Bare => *bare,
     })
@@ -233,8 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn an_old_xend_acts_on_what_lives_and_remembers_nothing() {
+        for op in Op::all() {
+            assert_eq!(of(HostKind::OldXend, op).active, of(HostKind::Xend, op).active, "{op:?}");
+            assert_eq!(of(HostKind::OldXendAlone, op).active, of(HostKind::XendAlone, op).active, "{op:?}");
+            for kind in [HostKind::OldXend, HostKind::OldXendAlone] {
+                assert_eq!(of(kind, op).inactive, None, "{op:?}");
+            }
+        }
+    }
+
+    #[test]
     fn status_never_waits_for_a_daemon_where_hypercalls_work() {
-        for kind in [HostKind::Xend, HostKind::Xl, HostKind::Bare] {
+        for kind in [HostKind::Xend, HostKind::OldXend, HostKind::Xl, HostKind::Bare] {
             assert_eq!(of(kind, Op::Info).active, Some(Road::Hypercall));
             assert_eq!(of(kind, Op::List).active, Some(Road::Hypercall));
         }

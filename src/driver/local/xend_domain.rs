@@ -7,7 +7,7 @@ use crate::model::state::LiveBits;
 use crate::model::{DomId, DomainInfo, DomainRow, GuestType, Reason, State, Uuid};
 use crate::wire::sexpr::Sexpr;
 
-/// Domain-0's maxmem where it has no limit: the largest number of MiB that xend gives (facts: xend.md 6).
+/// Domain-0's maxmem where it has no limit: this many MiB, or in 3.0.4 one more (facts: xend.md 6 and recordings).
 const NO_LIMIT_MIB: u64 = 16_777_215;
 
 /// A domain as xend sees it.
@@ -44,7 +44,7 @@ impl XendDomain {
             _ if domid == Some(0) => Some(GuestType::Pv),
             _ => None,
         };
-        let maxmem = number(domain, "maxmem").filter(|mib| *mib != NO_LIMIT_MIB);
+        let maxmem = number(domain, "maxmem").filter(|mib| *mib < NO_LIMIT_MIB);
         let info = DomainInfo {
             domid,
             guest_type,

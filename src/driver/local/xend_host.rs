@@ -5,12 +5,13 @@ use super::act::stale;
 use super::routes::Op;
 use super::unserved;
 use super::xend_domain::XendDomain;
-use super::xend_known::{taken_for_a_name, xend_key};
+use super::xend_known::taken_for_a_name;
 use crate::channel::xend::{ShutdownRequest, Xend};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::sxpr;
 use crate::log::Level;
+use crate::model::guest::Lifecycle;
 use crate::model::{DomId, Guest, Identity, Uuid};
 use crate::wire::sexpr::Sexpr;
 
@@ -18,7 +19,7 @@ impl LocalDriver {
     /// What xend calls that life by. xend takes what it is asked by for a name first, so a domain that somebody named like another
     /// one's uuid (or `0`) would be hit instead: xend's own record is looked at before it is told to do anything.
     pub(super) fn xend_key_of_life(&self, uuid: Uuid, life: DomId) -> Result<String> {
-        let key = xend_key(uuid, Some(life));
+        let key = self.xend_key(uuid, Some(life))?;
         let value = self.xend()?.domain(&key, self.deadline())?.ok_or_else(|| {
             let message = format!(
                 "xend does not know the domain {key}, which runs as {life}: it was made behind xend's back"
@@ -46,9 +47,33 @@ impl LocalDriver {
         }
     }
 
+    /// The configuration that this xend takes.
+    ///
+    /// Errors: [`Status::NotSupported`] for what it cannot hold, or would take for something else, with its age.
+    fn config_for_xend(&self, guest: &Guest) -> Result<Sexpr> {
+        let age = self.xend_node()?.age();
+        if guest.is_hvm() && guest.os.kernel.is_some() && !age.abilities.boots_hvm_kernels {
+            return Err(age.lacks(
+                "a <kernel> in an HVM guest",
+                "it would take the kernel for the firmware; let the guest boot from its disk",
+            ));
+        }
+        let dumps = matches!(guest.on_crash, Lifecycle::CoredumpDestroy | Lifecycle::CoredumpRestart);
+        if dumps && !age.abilities.dumps_cores {
+            let what = format!("<on_crash>{}</on_crash>", guest.on_crash.name());
+            return Err(age.lacks(&what, "choose destroy, restart, preserve or rename-restart"));
+        }
+        sxpr::to_sxpr(guest, self.xend_format()?).map_err(|error| match error.status {
+            Status::NotSupported => {
+                Error { message: format!("{} (this xend: {age})", error.message), ..error }.on(Road::Xend)
+            }
+            _ => error,
+        })
+    }
+
     /// Makes a domain persistent, or changes it. The guest is complete, and its name and uuid were checked: xend would rename silently.
     pub(super) fn define_by_xend(&self, guest: &Guest) -> Result<()> {
-        let config = sxpr::to_sxpr(guest, self.xend_format()?)?;
+        let config = self.config_for_xend(guest)?;
         let xend = self.xend()?;
         self.change(|| xend.define(&config, self.toolstack_deadline()))
     }
@@ -62,7 +87,8 @@ impl LocalDriver {
             ));
         }
         let xend = self.xend()?;
-        self.change(|| xend.start(&xend_key(uuid, None), self.toolstack_deadline()))?;
+        let key = self.xend_key(uuid, None)?;
+        self.change(|| xend.start(&key, self.toolstack_deadline()))?;
         let life = self.life_of_uuid(uuid)?.ok_or_else(|| {
             let message = format!("xend started the domain {uuid}, and it ended at once");
             Error::new(Status::OperationFailed, message).on(Road::Xend)
@@ -72,7 +98,7 @@ impl LocalDriver {
 
     /// Starts a transient domain: made paused, its devices waited for, then let run. A half-made one is destroyed again.
     pub(super) fn create_by_xend(&self, guest: &Guest, uuid: Uuid, paused: bool) -> Result<Identity> {
-        let config = sxpr::to_sxpr(guest, self.xend_format()?)?;
+        let config = self.config_for_xend(guest)?;
         let xend = self.xend()?;
         let deadline = self.toolstack_deadline();
         let made = self.change(|| xend.create(&config, deadline)).map_err(|mut error| {
@@ -91,8 +117,12 @@ impl LocalDriver {
             );
             return Err(Error::new(Status::Protocol, message).on(Road::Xend));
         };
-        let key = xend_key(uuid, None);
         let run = || {
+            let key = match self.xend_node()?.age().abilities.remembers {
+                true => self.xend_key(uuid, None)?,
+                // By its number, which somebody may have named a domain.
+                false => self.xend_key_of_life(uuid, life)?,
+            };
             xend.wait_for_devices(&key, deadline)?;
             if paused { Ok(()) } else { xend.unpause(&key, deadline) }
         };
@@ -145,9 +175,13 @@ impl LocalDriver {
             return Err(Error::new(Status::InvalidState, message));
         }
         let word = if autostart { "start" } else { "ignore" };
+        let appends = self.xend_node()?.age().abilities.appends_root;
         let config = match self.xend_value(domain.uuid, None)? {
             Sexpr::List(mut children) => {
                 children.retain(|child| child.name() != Some(ON_START));
+                if appends {
+                    children.iter_mut().for_each(without_appended);
+                }
                 children.push(Sexpr::pair(ON_START, word));
                 Sexpr::List(children)
             }
@@ -155,5 +189,33 @@ impl LocalDriver {
         };
         let xend = self.xend()?;
         self.change(|| xend.define(&config, self.toolstack_deadline()))
+    }
+}
+
+/// Takes what this xend has put behind the kernel's command line, and would put there again, out of `(image (linux ...))`.
+fn without_appended(child: &mut Sexpr) {
+    if child.name() != Some("image") {
+        return;
+    }
+    if let Sexpr::List(image) = child
+        && let Some(Sexpr::List(fields)) = image.get_mut(1)
+    {
+        fields.retain(|field| !matches!(field.name(), Some("root" | "ip")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_command_line_already_is_not_sent_beside_it() {
+        let text = "(image (linux (kernel /k) (args 'quiet root=/dev/xvda') (root /dev/xvda) (ip x)))";
+        let mut image = Sexpr::parse_first(text.as_bytes()).unwrap();
+        without_appended(&mut image);
+        assert_eq!(image.to_string(), "(image (linux (kernel /k) (args 'quiet root=/dev/xvda')))");
+        let mut other = Sexpr::parse_first(b"(root /dev/xvda)").unwrap();
+        without_appended(&mut other);
+        assert_eq!(other.to_string(), "(root /dev/xvda)");
     }
 }

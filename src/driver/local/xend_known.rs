@@ -61,7 +61,7 @@ impl LocalDriver {
 
     /// What xend says of the domain of that uuid, and of no other one.
     pub(super) fn xend_value(&self, uuid: Uuid, life: Option<DomId>) -> Result<Sexpr> {
-        let key = xend_key(uuid, life);
+        let key = self.xend_key(uuid, life)?;
         let value = self.xend()?.domain(&key, self.deadline())?.ok_or_else(|| gone(uuid))?;
         match XendDomain::read(&value)?.info.uuid {
             found if found == uuid => Ok(value),
@@ -88,17 +88,19 @@ impl LocalDriver {
         Ok(found)
     }
 
+    /// What xend is asked by: the uuid, which outlives renames and numbers. A domain without one only has its number, and so has every one
+    /// where xend does not look for uuids.
+    pub(super) fn xend_key(&self, uuid: Uuid, life: Option<DomId>) -> Result<String> {
+        let looks_for_uuids = self.xend_node()?.age().abilities.remembers;
+        Ok(match life {
+            Some(domid) if uuid.is_nil() || !looks_for_uuids => domid.to_string(),
+            _ => uuid.hyphenated().to_string(),
+        })
+    }
+
     /// All that xend knows, or all that is not halted.
     pub(super) fn xend_domains(&self, halted: bool) -> Result<Vec<XendDomain>> {
         self.xend()?.domains_detailed(halted, self.deadline())?.iter().map(XendDomain::read).collect()
-    }
-}
-
-/// What xend is asked by: the uuid, which outlives renames and numbers; a domain without one only has its number.
-pub(super) fn xend_key(uuid: Uuid, domid: Option<DomId>) -> String {
-    match domid {
-        Some(domid) if uuid.is_nil() => domid.to_string(),
-        _ => uuid.hyphenated().to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The road to xend, and what is known of it: there, absent, or there and not to be spoken with.
 //!
 //! The difference decides what may be done without it. Where no xend runs, a hypercall may pause or destroy a domain. Where one
-//! runs that hangs, refuses this process, is too old or does not offer its HTTP server, the same hypercall would work
+//! runs that hangs, refuses this process or does not offer its HTTP server, the same hypercall would work
 //! behind its back and leave it with devices and a restart policy for a domain that is not there.
 
 use std::io;
@@ -12,9 +12,6 @@ use crate::channel::stream::{Stream, UnixDial};
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
-
-/// The first xend_config_format whose xend manages inactive domains (Xen 3.0.4; facts: xend.md 7).
-const FIRST_MANAGED_FORMAT: u32 = 3;
 
 /// See the module's description.
 pub(super) struct XendRoad {
@@ -93,16 +90,6 @@ impl XendRoad {
             return Ok((xend, node));
         }
         let node = xend.node(deadline)?;
-        if node.config_format < FIRST_MANAGED_FORMAT {
-            return Err(Error::new(
-                Status::NotSupported,
-                format!(
-                    "this xend has configuration format {} (Xen 3.0.3 or older), which this version of xenith does not know yet",
-                    node.config_format
-                ),
-            )
-            .on(Road::Xend));
-        }
         Ok((xend, self.node.get_or_init(|| node)))
     }
 
@@ -155,6 +142,11 @@ impl XendRoad {
                 .on(Road::Xend),
             ),
         }
+    }
+
+    /// Whether this is a xend that said, when it was asked, that it remembers no domain that does not run.
+    pub(super) fn forgets(&self) -> bool {
+        self.node.get().is_some_and(|node| !node.age().abilities.remembers)
     }
 
     /// How many requests were sent.

@@ -93,6 +93,18 @@ pub(super) fn domain<'a>(value: &'a Sexpr, faults: &mut Faults<'a>) -> (Guest, L
         guest.os.initrd = text(image, "ramdisk");
         guest.os.cmdline = text(image, "args");
         guest.os.root = text(image, "root");
+        // 3.0.4 puts it behind the command line as well, where one is enough.
+        let is_told = |root: &String| {
+            let told = format!("root={root}");
+            guest
+                .os
+                .cmdline
+                .as_ref()
+                .is_some_and(|line| line.ends_with(&told) || line.contains(&format!("{told} ")))
+        };
+        if guest.os.root.as_ref().is_some_and(is_told) {
+            guest.os.root = None;
+        }
     }
     let devices = || value.children("device").filter_map(|device| device.args().first());
     for device in devices() {
@@ -100,6 +112,8 @@ pub(super) fn domain<'a>(value: &'a Sexpr, faults: &mut Faults<'a>) -> (Guest, L
             Some("vbd" | "tap" | "tap2") => guest.disks.extend(disk(device)),
             Some("vif") => guest.interfaces.push(interface(device, guest.is_hvm(), faults)),
             Some("pci") => pci(device, &mut guest, faults),
+            // 3.0.4 leaves the name out.
+            None if device.child("dev").is_some() => pci(device, &mut guest, faults),
             _ => {}
         }
     }

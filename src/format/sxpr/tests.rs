@@ -338,3 +338,31 @@ fn everything_wrong_with_a_text_is_said_at_once_with_its_place() {
         assert!(said.contains(expected), "{said} is not {expected}");
     }
 }
+
+#[test]
+fn what_3_0_4_says_twice_or_without_a_name_is_understood() {
+    let text = "(domain (name a) (memory 64) (image (linux (kernel /k) (args 'quiet root=/dev/xvda ro') (root '/dev/xvda ro'))) \
+                (device ((uuid b11ed229-6b5f-daeb-cb37-37b06872155b) (dev (slot 0x03) (bus 0x00) (domain 0x0000) (func 0x0)))))";
+    let (guest, _) = from_sxpr(&Sexpr::parse_first(text.as_bytes()).unwrap()).unwrap();
+    assert_eq!(guest.os.cmdline.as_deref(), Some("quiet root=/dev/xvda ro"));
+    assert_eq!(guest.os.root, None, "it stands in the command line");
+    assert_eq!(guest.pci_devices.len(), 1);
+    let other = text.replace("root=/dev/xvda ro'", "root=/dev/xvda rootwait'");
+    let (guest, _) = from_sxpr(&Sexpr::parse_first(other.as_bytes()).unwrap()).unwrap();
+    assert_eq!(guest.os.root.as_deref(), Some("/dev/xvda ro"));
+}
+
+#[test]
+fn a_pv_guest_of_3_0_2_has_no_cdrom_drive() {
+    let mut guest = Guest { name: "a".into(), ..Guest::default() };
+    guest.os.kernel = Some("/k".into());
+    guest.disks.push(crate::model::guest::Disk {
+        device: DiskDevice::Cdrom,
+        target: "hdc".into(),
+        ..Default::default()
+    });
+    let error = to_sxpr(&guest, XendFormat::V1).unwrap_err();
+    assert_eq!(error.status, Status::NotSupported);
+    assert!(error.message.contains("CD-ROM drive in a PV guest ('hdc') on Xen 3.0.2"), "{error}");
+    assert!(to_sxpr(&guest, XendFormat::V2).is_ok());
+}

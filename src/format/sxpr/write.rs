@@ -77,6 +77,7 @@ pub(super) fn vm(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
     vm.flag("localtime", guest.clock.basis == ClockBasis::Localtime);
 
     for one in &guest.disks {
+        check_disk(one, guest.is_hvm(), format)?;
         if let Some(value) = disk(one, guest.is_hvm(), format) {
             vm.0.push(device(value));
         }
@@ -384,6 +385,14 @@ fn vnc(items: &mut Items, screen: &Graphics) -> Result<()> {
     items.some("vnclisten", listen.as_ref());
     items.some("vncpasswd", password.as_ref());
     items.some("keymap", keymap.as_ref());
+    Ok(())
+}
+
+/// What the oldest xend would take for something else.
+fn check_disk(disk: &Disk, is_hvm: bool, format: XendFormat) -> Result<()> {
+    if format == XendFormat::V1 && !is_hvm && disk.device == DiskDevice::Cdrom {
+        return Err(unsupported(format!("a CD-ROM drive in a PV guest ('{}') on Xen 3.0.2", disk.target)));
+    }
     Ok(())
 }
 
