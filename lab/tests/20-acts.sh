@@ -12,11 +12,12 @@ id=$(xl domid pv1)
 ready() { [ "$(xenstore-read "/local/domain/$id/control/feature-poweroff")" = 1 ]; }
 until_true 90 ready
 xenith shutdown pv1
-gone() { ! xl list pv1 > /dev/null 2>&1; }
-until_true 120 gone
+until_true 120 gone pv1
 
-# A domain that xl started is xl's to destroy: it keeps devices and a monitor. We say so and do nothing.
+# A domain that xl started is xl's to destroy: it keeps devices and a monitor. Where xl cannot be run we say so and do nothing.
 start pvh1 pvh 160
-if xenith destroy pvh1 > /tmp/o 2>&1; then cat /tmp/o; exit 1; fi
+if xenith -c 'xen:///?xl=/nonexistent' destroy pvh1 > /tmp/o 2>&1; then cat /tmp/o; exit 1; fi
 has /tmp/o "xl destroy"
 xl list pvh1 > /dev/null
+xenith destroy pvh1
+gone pvh1
