@@ -1,4 +1,4 @@
-//! libvirt's own conversion cases against this library's: domain XML <-> xend's configurations.
+//! libvirt's own conversion cases against this library's: domain XML <-> xend's configurations and xl's.
 //!
 //! The cases are LGPL data and no part of this repository: they are read from `../shared/vectors/libvirt` (or `$XENITH_SHARED/vectors/libvirt`),
 //! and without them this test says that it compared nothing.
@@ -11,9 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quick_xml::events::Event;
+use xenith::format::convert::{Native, Options, from_native, to_native};
 use xenith::format::sxpr::{XendFormat, from_sxpr, to_sxpr};
 use xenith::format::xml;
 use xenith::wire::sexpr::Sexpr;
+
+/// Of the files: their kind and language, how many cases pass from it to XML, and to it, and how many there are of each.
+const FILES: [(&str, Native, (usize, usize), (usize, usize)); 1] = [("xl", Native::Xl, (35, 35), (28, 28))];
 
 /// Of each kind: how many cases pass (fewer is a step back), and how many there are.
 const SCORES: [(&str, usize, usize); 5] = [
@@ -23,6 +27,88 @@ const SCORES: [(&str, usize, usize); 5] = [
     ("xml-to-sexpr-format2", 17, 17),
     ("xml-to-sexpr-format3", 1, 1),
 ];
+
+/// A file's case against both directions that its manifest gives: libvirt's own words, on the host that a conversion stands for.
+#[test]
+fn libvirts_files_are_converted_as_libvirt_does() {
+    let Ok(manifest) = fs::read_to_string(folder().join("manifest.json")) else {
+        eprintln!("SKIPPED: no libvirt cases at {}; none of {FILES:?} was compared", folder().display());
+        return;
+    };
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let word = |case: &serde_json::Value, key: &str| case[key].as_str().unwrap().to_owned();
+    let mut fallen = Vec::new();
+    for (kind, native, from_score, to_score) in FILES {
+        let cases = || manifest.as_array().unwrap().iter().filter(|case| word(case, "kind") == kind);
+        for (direction, other, (least, all)) in
+            [("cfg->xml", "xml->cfg", from_score), ("xml->cfg", "cfg->xml", to_score)]
+        {
+            let mut failed = BTreeMap::new();
+            let mut count = 0;
+            for case in cases().filter(|case| word(case, "direction") != other) {
+                let name = word(case, "case");
+                let read = |ending: &str| {
+                    fs::read_to_string(folder().join(format!("{kind}/{name}.{ending}"))).unwrap()
+                };
+                count += 1;
+                let result = match direction {
+                    "cfg->xml" => file_to_xml(native, &read("cfg"), &read("xml")),
+                    _ => xml_to_file(native, &read("xml"), &read("cfg")),
+                };
+                failed.extend(result.err().map(|why| (name, why)));
+            }
+            let passed = count - failed.len();
+            println!("{kind}, {direction}: {passed} of {count}");
+            for (name, why) in &failed {
+                println!("  {name}: {why}");
+            }
+            assert_eq!(count, all, "{kind}, {direction}: the number of cases has changed");
+            if passed < least {
+                fallen.push(format!(
+                    "{kind}, {direction}: {passed} of {all} pass, {least} did before: {:?}",
+                    failed.keys()
+                ));
+            }
+        }
+    }
+    assert!(fallen.is_empty(), "{}", fallen.join("\n"));
+}
+
+fn file_to_xml(native: Native, file: &str, document: &str) -> Result<(), String> {
+    let got = from_native(native, file, Options::default()).map_err(|error| error.to_string())?.text;
+    // The firmware's folder of the host that they were made on.
+    let (got, expected) = (tree(&got), tree(&document.replace("/LIBXL_FIRMWARE_DIR", "/usr/lib/xen/boot")));
+    if got == expected { Ok(()) } else { Err(first_difference(&got, &expected)) }
+}
+
+fn xml_to_file(native: Native, document: &str, file: &str) -> Result<(), String> {
+    let got = to_native(native, document, Options::default()).map_err(|error| error.to_string())?.text;
+    let (got, expected) = (settings(&got), settings(file));
+    let lines = |settings: &BTreeMap<String, String>| -> Vec<String> {
+        settings.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    };
+    if got == expected { Ok(()) } else { Err(first_difference(&lines(&got), &lines(&expected))) }
+}
+
+/// What each key of a file comes to; blanks between the parts of a list do not count. The cases have a statement on each line.
+fn settings(file: &str) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    for line in file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (key, value) = line.split_once('=').unwrap();
+        let (mut plain, mut quote) = (String::new(), None);
+        for c in value.chars() {
+            match quote {
+                None if c.is_whitespace() => continue,
+                None if c == '"' || c == '\'' => quote = Some(c),
+                Some(open) if c == open => quote = None,
+                _ => {}
+            }
+            plain.push(c);
+        }
+        assert!(settings.insert(key.trim().to_owned(), plain).is_none(), "{key} twice");
+    }
+    settings
+}
 
 fn folder() -> PathBuf {
     let shared = std::env::var_os("XENITH_SHARED").map(PathBuf::from);

@@ -12,7 +12,8 @@ const XML: &[u8] =
 
 #[test]
 fn a_definition_goes_from_one_language_into_another_through_a_pipe() {
-    let config = run_with_input(["domxml-to-native", "xen-xl", "-"], XML).good();
+    let plain = String::from_utf8(XML.to_vec()).unwrap().replace("  <title>web</title>\n", "");
+    let config = run_with_input(["domxml-to-native", "xen-xl", "-"], plain.as_bytes()).good();
     assert!(config.contains("name = \"web1\"\n") && config.contains("kernel = \"/k\"\n"), "{config}");
     let xml = run_with_input(["domxml-from-native", "xen-xl", "-"], config.as_bytes()).good();
     assert!(xml.starts_with("<domain type='xen'>") && xml.contains("<name>web1</name>"), "{xml}");

@@ -16,7 +16,7 @@ use crate::model::{Guest, GuestType, Uuid};
 
 /// Any guest, with all that the model can hold.
 pub(crate) fn whole_guests() -> impl Strategy<Value = Guest> {
-    (guests(), beyond::beyond()).prop_map(|(guest, beyond)| beyond.over(guest))
+    (guests().boxed(), beyond::beyond().boxed()).prop_map(|(guest, beyond)| beyond.over(guest))
 }
 
 /// Any guest of what all languages have some word for.

@@ -1,5 +1,6 @@
 //! Guest definitions from one language into another, for people who have years of them. No host is needed.
 
+use super::complete::complete;
 use super::problem::{Examined, Problem, Severity, more};
 use super::reduce::write_what_fits;
 use super::sxpr::XendFormat;
@@ -78,12 +79,14 @@ pub struct Converted {
     pub warnings: Vec<Problem>,
 }
 
-/// Domain XML for a definition in a toolstack's language, passwords included.
+/// Domain XML for a definition in a toolstack's language, passwords included. What such a file leaves to the host is said as libvirt says it: the
+/// instruction set and machine, the usual firmware, and who serves a disk.
 ///
 /// Errors: [`Status::InvalidConfig`] with line and column for a text that is malformed or says something impossible;
 /// [`Status::NotSupported`], likewise, for what has no place in a guest's description, unless conversion is lenient.
 pub fn from_native(native: Native, text: &str, options: Options) -> Result<Converted> {
-    let (guest, warnings) = read(native.examine(text), options)?;
+    let (mut guest, warnings) = read(native.examine(text), options)?;
+    complete(native, &mut guest);
     Ok(Converted { text: xml::write_with_secrets(&guest, &Live::default()), warnings })
 }
 
@@ -121,7 +124,7 @@ fn read(examined: Examined, options: Options) -> Result<(Guest, Vec<Problem>)> {
 
 fn write(native: Native, guest: &Guest, format: XendFormat) -> Result<String> {
     match native {
-        Native::Xl => xl::to_xl(guest),
+        Native::Xl => xl::to_xl_as_libvirt(guest),
         Native::Sxpr => {
             let value = sxpr::to_sxpr(guest, format)?;
             let mut text = String::from_utf8_lossy(&value.to_bytes()).into_owned();

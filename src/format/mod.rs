@@ -9,6 +9,7 @@ mod beyond;
 pub mod capabilities;
 pub mod capture;
 mod chardev;
+mod complete;
 mod config;
 pub mod convert;
 mod cpuset;

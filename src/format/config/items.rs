@@ -16,6 +16,7 @@ pub(in crate::format) enum Written {
     Number(i64),
     Text(String),
     List(Vec<String>),
+    Lists(Vec<Vec<String>>),
 }
 
 /// Settings that grow.
@@ -56,6 +57,10 @@ impl Items {
     pub(in crate::format) fn list(&mut self, key: &'static str, values: Vec<String>) {
         self.put(key, Written::List(values));
     }
+
+    pub(in crate::format) fn lists(&mut self, key: &'static str, values: Vec<Vec<String>>) {
+        self.put(key, Written::Lists(values));
+    }
 }
 
 /// The text of settings, a line for each.
@@ -77,6 +82,10 @@ pub(in crate::format) fn value_text<L: Language>(language: &L, key: &str, value:
         Written::List(items) if items.is_empty() => "[ ]".into(),
         Written::List(items) => {
             format!("[ {} ]", items.iter().map(|item| quote(item)).collect::<Result<Vec<_>>>()?.join(", "))
+        }
+        Written::Lists(lists) => {
+            let list = |items: &Vec<String>| value_text(language, key, &Written::List(items.clone()));
+            format!("[ {} ]", lists.iter().map(list).collect::<Result<Vec<_>>>()?.join(", "))
         }
     })
 }

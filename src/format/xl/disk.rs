@@ -1,10 +1,12 @@
 //! The strings of `disk` (xl-disk-configuration(5)) <-> a disk, as libxlutil 4.17 takes them (measured by asking it).
 
+use super::network;
+use super::options::plain;
 use super::syntax::{Result, fault};
 use super::write::unsupported;
 use crate::error;
 use crate::format::error::shown;
-use crate::model::guest::{Disk, DiskDevice, DiskKind};
+use crate::model::guest::{Disk, DiskDevice, DiskKind, Protocol};
 
 /// The formats that xl knows.
 const FORMATS: [&str; 5] = ["raw", "qcow", "qcow2", "vhd", "qed"];
@@ -13,18 +15,10 @@ const SERVERS: [&str; 7] = ["file", "phy", "tap", "tap2", "tapdisk", "aio", "ioe
 /// What old configurations write before a path that a script is to make a device of.
 const SCRIPTS: [&str; 4] = ["iscsi", "nbd", "enbd", "drbd"];
 /// Options of one word that have no place in the model.
-const FLAGS: [&str; 6] = ["direct-io-safe", "discard", "no-discard", "trusted", "untrusted", "colo"];
+const FLAGS: [&str; 4] = ["direct-io-safe", "trusted", "untrusted", "colo"];
 /// Options with a value that have no place in the model.
-const OPTIONS: [&str; 8] = [
-    "backend",
-    "script",
-    "specification",
-    "colo-host",
-    "colo-port",
-    "colo-export",
-    "active-disk",
-    "hidden-disk",
-];
+const OPTIONS: [&str; 6] =
+    ["specification", "colo-host", "colo-port", "colo-export", "active-disk", "hidden-disk"];
 
 /// What a string says so far; None has not been said.
 #[derive(Default)]
@@ -34,6 +28,9 @@ struct Said<'a> {
     vdev: Option<&'a str>,
     access: Option<&'a str>,
     backend: Option<&'a str>,
+    domain: Option<&'a str>,
+    script: Option<&'a str>,
+    discard: Option<bool>,
     is_cdrom: bool,
     /// Something stood before the path: then the format has no position of its own.
     has_prefix: bool,
@@ -59,12 +56,15 @@ pub(super) fn read(spec: &str, at: usize) -> Result<(Disk, Vec<String>)> {
             Some((key, _)) if OPTIONS.contains(&key) => others.push(word.to_owned()),
             Some((key, value)) => named(&mut said, key, value, at)?,
             None if word == "cdrom" => said.is_cdrom = true,
+            None if word == "discard" => said.discard = Some(true),
+            None if word == "no-discard" => said.discard = Some(false),
             None if FLAGS.contains(&word) => others.push(word.to_owned()),
             None => positional(&mut said, word, at, &mut others)?,
         }
         rest = tail.trim_start_matches([' ', '\t']);
     }
-    disk(&said, at).map(|disk| (disk, others))
+    let disk = disk(&said, at, &mut others)?;
+    Ok((disk, others))
 }
 
 /// `key=value`, where the key is one as xl has them.
@@ -81,6 +81,8 @@ fn named<'a>(said: &mut Said<'a>, key: &str, value: &'a str, at: usize) -> Resul
         "vdev" => set(&mut said.vdev, key, value, at),
         "access" => set(&mut said.access, key, value, at),
         "backendtype" => set(&mut said.backend, key, value, at),
+        "backend" => set(&mut said.domain, key, value, at),
+        "script" => set(&mut said.script, key, value, at),
         "devtype" => match value {
             "cdrom" => {
                 said.is_cdrom = true;
@@ -157,7 +159,7 @@ fn vdev(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn disk(said: &Said<'_>, at: usize) -> Result<Disk> {
+fn disk(said: &Said<'_>, at: usize, others: &mut Vec<String>) -> Result<Disk> {
     let say = |word: Option<&str>| word.filter(|word| !word.is_empty()).map(str::to_owned);
     let Some(target) = say(said.vdev) else {
         return fault(at, "disk: the name in the guest is missing, such as xvda or hda");
@@ -196,6 +198,27 @@ fn disk(said: &Said<'_>, at: usize) -> Result<Disk> {
             );
         }
     };
+    let network = said.target.and_then(|target| network::read(target, said.script, others));
+    if let Some(script) =
+        said.script.filter(|_| !matches!(&network, Some((_, source)) if source.protocol == Protocol::Iscsi))
+    {
+        others.push(format!("script={script}"));
+    }
+    if let Some((name, source)) = network {
+        return Ok(Disk {
+            device: if said.is_cdrom { DiskDevice::Cdrom } else { DiskDevice::Disk },
+            kind: DiskKind::Network,
+            source: Some(name),
+            network: Some(source),
+            driver: driver.map(str::to_owned),
+            format,
+            target,
+            readonly: readonly || said.is_cdrom,
+            discard: said.discard,
+            backend: say(said.domain),
+            ..Disk::default()
+        });
+    }
     // xl takes a name without a folder for one in /dev.
     let source =
         say(said.target).map(|path| if path.starts_with('/') { path } else { format!("/dev/{path}") });
@@ -217,6 +240,8 @@ fn disk(said: &Said<'_>, at: usize) -> Result<Disk> {
         target,
         other_bus: None,
         readonly: readonly || said.is_cdrom,
+        discard: said.discard,
+        backend: say(said.domain),
         ..Disk::default()
     })
 }
@@ -257,6 +282,18 @@ pub(super) fn write(disk: &Disk, is_hvm: bool) -> error::Result<String> {
     }
     if disk.device == DiskDevice::Cdrom {
         words.push("devtype=cdrom".into());
+    }
+    if let Some(domain) = &disk.backend {
+        words.push(format!("backend={}", plain(domain, "<backenddomain> of a disk,")?));
+    }
+    match disk.discard {
+        Some(true) => words.push("discard".into()),
+        Some(false) => words.push("no-discard".into()),
+        None => {}
+    }
+    if let (Some(name), Some(source)) = (&disk.source, &disk.network) {
+        words.extend(network::write(name, source, &disk.target)?);
+        return Ok(words.join(","));
     }
     match (&disk.source, disk.kind) {
         (None, _) => {}
@@ -315,8 +352,8 @@ mod tests {
             ("file:/p,ioemu:hda,w", "/p - hda w"),
             ("/p,raw,hda:disk,w", "/p raw hda w"),
             ("/p,raw,hda,w,backendtype=phy,", "/p raw hda w phy"),
-            ("/p,raw,hda,w,backendtype=qdisk,discard", "/p raw hda w qemu +discard"),
-            ("/p,raw,hda,w,backend=dom1,script=block-nbd", "/p raw hda w +backend=dom1 +script=block-nbd"),
+            ("/p,raw,hda,w,backendtype=qdisk,discard", "/p raw hda w qemu"),
+            ("/p,raw,hda,w,backend=dom1,script=block-nbd", "/p raw hda w +script=block-nbd"),
             ("iscsi:foo,xvda,w", "/dev/foo - xvda w +script=block-iscsi"),
             ("vdev=xvda,target=/a,b=c d ", "/a,b=c d  - xvda w"),
             ("access=rw,vdev=xvda,format=qcow2,/p", "/p qcow2 xvda w"),

@@ -125,6 +125,14 @@ fn write_drive(disk: &Disk, path: &str) -> error::Result<String> {
     if let Some(format) = disk.format.as_deref().filter(|format| *format != "raw") {
         return Err(unsupported(format!("a floppy disk of the format '{}'", shown(format))));
     }
+    let options = [
+        ("a source on the network", disk.kind == DiskKind::Network),
+        ("<driver discard=...>", disk.discard.is_some()),
+        ("<backenddomain>", disk.backend.is_some()),
+    ];
+    if let Some((what, _)) = options.into_iter().find(|(_, is_said)| *is_said) {
+        return Err(unsupported(format!("{what} of the floppy drive {}", disk.target)));
+    }
     let readonly = if disk.readonly { ",readonly=on" } else { "" };
     Ok(format!("if=floppy,format=raw,index={index}{readonly},file={}", path.replace(',', ",,")))
 }

@@ -3,7 +3,7 @@
 use super::read;
 use super::syntax::{Kind, Result, Statement, parse, quoted};
 use super::write::{self, Items};
-use super::{disk, dm, vif};
+use super::{disk, dm, usb, vif};
 use crate::error::{self, Error};
 use crate::format::config::items::{Written, value_text};
 use crate::format::config::settings::Settings;
@@ -12,7 +12,15 @@ use crate::model::Guest;
 use crate::model::guest::InputKind;
 
 /// The language.
-pub(super) struct Xl;
+pub(super) struct Xl {
+    /// What is written is written in the words of libvirt's own conversion.
+    as_libvirt: bool,
+}
+
+/// As xl understands it best.
+pub(super) const XL: Xl = Xl { as_libvirt: false };
+/// As libvirt writes it.
+pub(super) const LIBVIRT: Xl = Xl { as_libvirt: true };
 
 impl Language for Xl {
     const NAME: &'static str = super::LANGUAGE;
@@ -34,9 +42,21 @@ impl Language for Xl {
             "keymap",
             "display",
             "xauthority",
+            "spice",
+            "spicehost",
+            "spiceport",
+            "spicetls_port",
+            "spicedisable_ticketing",
+            "spicepasswd",
+            "spiceagent_mouse",
+            "spicevdagent",
+            "spice_clipboard_sharing",
         ],
+        &["nestedhvm", "cpuid"],
+        &["usbctrl", "usbversion"],
     ];
-    const OTHER_SPELLINGS: &'static [&'static str] = &["root", "extra", "firmware", "stdvga", "nographic"];
+    const OTHER_SPELLINGS: &'static [&'static str] =
+        &["root", "extra", "firmware", "stdvga", "nographic", "usbversion"];
 
     fn statements(&self, text: &str) -> Result<Vec<Statement>> {
         parse(text)
@@ -47,11 +67,11 @@ impl Language for Xl {
     }
 
     fn check(&self, guest: &Guest) -> error::Result<()> {
-        write::check(guest)
+        write::check(guest, self.as_libvirt)
     }
 
     fn items(&self, guest: &Guest) -> error::Result<Items> {
-        write::items(guest)
+        write::items(guest, self.as_libvirt)
     }
 
     fn quoted(&self, text: &str) -> Option<String> {
@@ -75,7 +95,11 @@ impl Language for Xl {
     fn foreign(&self, key: &str, texts: Vec<String>) -> Vec<String> {
         match key {
             dm::KEY => dm::foreign(&texts),
-            "usbdevice" => texts.into_iter().filter(|text| InputKind::from_name(text).is_none()).collect(),
+            "usbdevice" => {
+                let is_ours =
+                    |text: &String| InputKind::from_name(text).is_some() || usb::host(text).is_some();
+                texts.into_iter().filter(|text| !is_ours(text)).collect()
+            }
             "pci" => texts.into_iter().filter(|text| read::is_whole_device(text)).collect(),
             _ => Vec::new(),
         }
@@ -119,16 +143,16 @@ pub(super) fn overrides(file: &str, guest: &Guest) -> error::Result<Vec<String>>
     }
     let mut texts = Vec::new();
     for (index, interface) in guest.interfaces.iter().enumerate() {
-        let text = vif::write(interface, guest.is_hvm())?;
+        let text = vif::write(interface, guest.is_hvm(), false)?;
         let of_file = match old.as_ref().map(|value| &value.kind) {
             Some(Kind::List(items)) if items.len() == guest.interfaces.len() => items.get(index),
             Some(Kind::Text(_)) if guest.interfaces.len() == 1 => old.as_ref(),
             _ => None,
         };
         texts.push(match of_file {
-            Some(Value { kind: Kind::Text(old), .. }) => Xl.merged("vif", old, &text),
+            Some(Value { kind: Kind::Text(old), .. }) => XL.merged("vif", old, &text),
             _ => text,
         });
     }
-    Ok(vec![format!("vif={}", value_text(&Xl, "vif", &Written::List(texts))?)])
+    Ok(vec![format!("vif={}", value_text(&XL, "vif", &Written::List(texts))?)])
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::screen;
 use super::settings::Settings;
 use super::syntax::{Kind, Result, fault};
-use super::{disk, dm, vif};
+use super::{channel, cpu, disk, dm, usb, vif};
 use crate::format::chardev::from_words;
-use crate::format::cpuset::cpu_set;
 use crate::format::error::shown;
 use crate::model::guest::{
-    BootDevice, CharDevice, ClockBasis, ClockOffset, Input, InputBus, InputKind, Lifecycle, Loader,
+    Arguments, BootDevice, CharDevice, ClockBasis, ClockOffset, Controller, Lifecycle, Loader, Passthrough,
     PciAddress, PciDevice, Timer, Vcpus,
 };
 use crate::model::identity::check_name;
@@ -33,8 +32,10 @@ pub(super) fn guest(settings: &mut Settings) -> Result<Guest> {
     guest.os.kind = kind(settings)?;
     memory(settings, &mut guest)?;
     vcpus(settings, &mut guest.vcpus)?;
+    cpu::read(settings, &mut guest)?;
     os(settings, &mut guest)?;
     features(settings, &mut guest)?;
+    xenbus(settings, &mut guest)?;
     clock(settings, &mut guest)?;
     for (key, action) in [
         ("on_poweroff", &mut guest.on_poweroff),
@@ -43,6 +44,8 @@ pub(super) fn guest(settings: &mut Settings) -> Result<Guest> {
     ] {
         lifecycle(settings, key, action)?;
     }
+    let words: Vec<String> = settings.list("device_model_args")?.into_iter().map(|(word, _)| word).collect();
+    guest.arguments = (!words.is_empty()).then_some(Arguments { of_qemu: false, words });
     let device_model = settings.text("device_model")?;
     guest.emulator = settings.text("device_model_override")?.or(device_model);
     disks(settings, &mut guest)?;
@@ -50,13 +53,20 @@ pub(super) fn guest(settings: &mut Settings) -> Result<Guest> {
     if guest.is_hvm() {
         guest.serials = serials(settings)?;
         dm::read(settings, &mut guest)?;
-        inputs(settings, &mut guest)?;
         match settings.text("soundhw")?.as_deref() {
             None => {}
             // What libvirt makes of it.
             Some("all") => guest.sounds = vec!["sb16".into(), "es1370".into()],
             Some(list) => guest.sounds.extend(list.split(',').map(|name| name.trim().to_owned())),
         }
+    }
+    usb::read(settings, &mut guest)?;
+    for (spec, at) in settings.list("channel")? {
+        let (channel, others) = channel::read(&spec, at)?;
+        for other in others {
+            settings.leave(&format!("channel ({})", shown(other)), at);
+        }
+        guest.channels.push(channel);
     }
     screen::read(settings, &mut guest)?;
     pci(settings, &mut guest)?;
@@ -138,44 +148,6 @@ fn vcpus(settings: &mut Settings, vcpus: &mut Vcpus) -> Result<()> {
         }
         _ => vcpus.current = Some(current_count).filter(|count| *count < vcpus.max),
     }
-    cpus(settings, vcpus)
-}
-
-/// One set for all vcpus; a list gives each its own, and is the same where its sets are.
-fn cpus(settings: &mut Settings, vcpus: &mut Vcpus) -> Result<()> {
-    let Some(value) = settings.take("cpus") else { return Ok(()) };
-    let is_list = matches!(value.kind, Kind::List(_));
-    let texts: Vec<(&str, usize)> = match &value.kind {
-        Kind::Text(text) => vec![(text.as_str(), value.span.start)],
-        Kind::List(items) => {
-            items.iter().map(|item| Ok((item.text("cpus")?, item.span.start))).collect::<Result<_>>()?
-        }
-    };
-    // xl's own words for sets that depend on the host.
-    if texts.iter().any(|(text, _)| text.contains("node") || text.contains("all,")) {
-        settings.leave("cpus", value.span.start);
-        return Ok(());
-    }
-    let mut sets = Vec::new();
-    for (text, at) in texts {
-        match (text.trim(), cpu_set(text)) {
-            ("all" | "", _) => sets.push(None),
-            (_, Some(set)) => sets.push(Some(set)),
-            (_, None) => {
-                let message =
-                    format!("cpus: '{}' names no processors; expected such as 0-3,^2,5", shown(text));
-                return fault(at, message);
-            }
-        }
-    }
-    let all_same = sets.windows(2).all(|pair| matches!(pair, [a, b] if a == b));
-    // Vcpus behind the end of a list are free.
-    let covers_all = !is_list || sets.len() >= usize::try_from(vcpus.max).unwrap_or(usize::MAX);
-    if all_same && covers_all {
-        vcpus.cpuset = sets.into_iter().next().flatten();
-    } else {
-        settings.leave("cpus", value.span.start);
-    }
     Ok(())
 }
 
@@ -203,6 +175,7 @@ fn os(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         return Ok(());
     }
     os.loader = loader(settings)?;
+    os.acpi_table = settings.text("acpi_firmware")?;
     if let Some((letters, at)) = settings.text_at("boot")? {
         for letter in letters.chars() {
             let device = match letter {
@@ -270,6 +243,44 @@ fn features(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         }
         GuestType::Pv => {}
     }
+    features.e820_host = settings.flag("e820_host")?;
+    if let Some((word, at)) = settings.text_at("passthrough")? {
+        features.passthrough = match word.as_str() {
+            "disabled" => Some(Passthrough::Disabled),
+            "enabled" => Some(Passthrough::Enabled),
+            "sync_pt" => Some(Passthrough::SyncPt),
+            "share_pt" => Some(Passthrough::SharePt),
+            "default" | "unknown" => None,
+            _ => {
+                let message =
+                    format!("passthrough = '{}' is not known; expected such as enabled", shown(&word));
+                return fault(at, message);
+            }
+        };
+    }
+    if guest.os.kind == GuestType::Hvm {
+        let management = &mut guest.power_management;
+        (management.to_memory, management.to_disk) = (settings.flag("acpi_s3")?, settings.flag("acpi_s4")?);
+    }
+    Ok(())
+}
+
+/// The limits of what Xen's own devices hang on.
+fn xenbus(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let mut limit = |key: &str| -> Result<Option<u32>> {
+        let Some((text, at)) = settings.text_at(key)? else { return Ok(None) };
+        match super::settings::number(&text).map(u32::try_from) {
+            Some(Ok(limit @ 1..)) => Ok(Some(limit)),
+            _ => fault(at, format!("{key} = '{}' is no limit", shown(&text))),
+        }
+    };
+    let max_grant_frames = limit("max_grant_frames")?;
+    // libvirt knows xl's key by the name that libxl had for it first.
+    let max_event_channels = limit("event_channels")?.or(limit("max_event_channels")?);
+    let xenbus = Controller::Xenbus { max_grant_frames, max_event_channels };
+    if xenbus != Controller::XENBUS {
+        guest.controllers.push(xenbus);
+    }
     Ok(())
 }
 
@@ -317,7 +328,8 @@ fn clock(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
 
 fn lifecycle(settings: &mut Settings, key: &str, action: &mut Lifecycle) -> Result<()> {
     let Some((word, at)) = settings.text_at(key)? else { return Ok(()) };
-    match Lifecycle::from_name(&word) {
+    // xm's spelling of the longer ones.
+    match Lifecycle::from_name(&word.replace('_', "-")) {
         Some(known) => *action = known,
         None if word == "soft-reset" => settings.leave(key, at),
         None => {
@@ -376,20 +388,9 @@ fn serials(settings: &mut Settings) -> Result<Vec<CharDevice>> {
     Ok(devices)
 }
 
-fn inputs(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
-    settings.flag("usb")?;
-    for (word, at) in settings.list("usbdevice")? {
-        match InputKind::from_name(&word) {
-            Some(kind) => guest.inputs.push(Input { kind, bus: InputBus::Usb }),
-            // The host's devices and disks.
-            None => settings.leave(&format!("usbdevice ({})", shown(&word)), at),
-        }
-    }
-    Ok(())
-}
-
 /// `0000:01:13.0@5,permissive=1`.
 fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
+    let mut places = BTreeSet::new();
     for (spec, at) in settings.list("pci")? {
         let mut words = spec.split(',').map(str::trim);
         let place = words.next().unwrap_or_default();
@@ -405,7 +406,7 @@ fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
                 format!("pci: '{}' is no address; expected such as 0000:01:13.0", shown(&spec)),
             );
         };
-        if guest.pci_devices.iter().any(|device| device.address == address) {
+        if !places.insert(address) {
             return fault(at, format!("pci: the device {address} stands here a second time"));
         }
         let mut device = PciDevice { address, managed: false, permissive: false };
@@ -416,6 +417,7 @@ fn pci(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
             match word.split_once('=') {
                 // xl takes it from the host's driver, and gives it back.
                 Some(("seize", value)) => device.managed = value == "1",
+                Some(("permissive", value)) => device.permissive = value == "1",
                 _ => settings.leave(&format!("pci ({})", shown(word)), at),
             }
         }

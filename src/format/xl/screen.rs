@@ -13,6 +13,9 @@ const VNC_PORT: u16 = 5900;
 /// What the emulated cards have where nobody chooses, KiB (xl.cfg(5), for the device model of today).
 const CIRRUS_KIB: u32 = 8192;
 const VGA_KIB: u32 = 16384;
+/// What libvirt says of the other memories of a qxl that nobody chose, KiB.
+const QXL_RAM_KIB: u32 = 65536;
+const QXL_VGAMEM_KIB: u32 = 16384;
 
 pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     let is_hvm = guest.is_hvm();
@@ -31,6 +34,8 @@ pub(super) fn read(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         guest.graphics.push(words.sdl());
     }
     if is_hvm {
+        let spice = spice(settings, word(&words.keymap))?;
+        guest.graphics.extend(spice);
         return video(settings, guest);
     }
     for (spec, at) in settings.list("vfb")? {
@@ -144,8 +149,8 @@ fn video(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         Some(("stdvga", _)) => Some("vga"),
         Some(("cirrus", _)) => Some("cirrus"),
         Some(("qxl", _)) => Some("qxl"),
-        Some(("none", at)) => {
-            settings.leave("vga (none)", at);
+        Some(("none", _)) => {
+            guest.videos.push(Video { model: "none".into(), ..Video::default() });
             return Ok(());
         }
         Some((word, at)) => {
@@ -164,6 +169,47 @@ fn video(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         guest.videos.push(Video { model: model.into(), vram_kib, heads: Some(1), ..Video::default() });
     }
     Ok(())
+}
+
+/// A spice screen, where there is one.
+fn spice(settings: &mut Settings, keymap: Option<String>) -> Result<Option<Graphics>> {
+    let is_there = settings.flag("spice")?.unwrap_or(false);
+    let mut port = |key: &str| -> Result<Option<u16>> {
+        let Some((text, at)) = settings.text_at(key)? else { return Ok(None) };
+        match number(&text).map(u16::try_from) {
+            Some(Ok(0)) => Ok(None),
+            Some(Ok(port)) => Ok(Some(port)),
+            _ => fault(at, format!("{key} = '{}' is no TCP port", shown(&text))),
+        }
+    };
+    let (port, tls_port) = (port("spiceport")?, port("spicetls_port")?);
+    let listen = settings.text("spicehost")?;
+    let is_open = settings.flag("spicedisable_ticketing")?.unwrap_or(false);
+    let password = settings.text_at("spicepasswd")?;
+    let client_mouse = settings.flag("spiceagent_mouse")?;
+    let agent = settings.text_at("spicevdagent")?;
+    let shares = settings.flag("spice_clipboard_sharing")?.unwrap_or(false);
+    if !is_there {
+        return Ok(None);
+    }
+    let has_agent = agent.as_ref().is_some_and(|(text, _)| number(text).is_some_and(|number| number != 0));
+    if let Some((_, at)) = agent.filter(|_| has_agent && !shares) {
+        // An agent for other things than the clipboard.
+        settings.leave("spicevdagent", at);
+    }
+    if let Some((_, at)) = password.as_ref().filter(|_| is_open) {
+        settings.leave("spicepasswd", *at);
+    }
+    Ok(Some(Graphics::Spice {
+        port,
+        tls_port,
+        listen,
+        password: password.filter(|_| !is_open).map(|(text, _)| text),
+        keymap,
+        // xl's default is the client's.
+        client_mouse: Some(client_mouse.unwrap_or(true)),
+        clipboard: Some(has_agent && shares),
+    }))
 }
 
 pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
@@ -187,21 +233,31 @@ pub(super) fn write(items: &mut Items, guest: &Guest) -> error::Result<()> {
         match video.model.as_str() {
             "vga" => items.text("vga", "stdvga"),
             "qxl" => items.text("vga", "qxl"),
+            "none" => items.text("vga", "none"),
             _ => {}
         }
-        if let Some(vram) = video.vram_kib.filter(|vram| Some(*vram) != usual) {
+        for (what, kib, usual) in
+            [("ram", video.ram_kib, QXL_RAM_KIB), ("vgamem", video.vgamem_kib, QXL_VGAMEM_KIB)]
+        {
+            if kib.is_some_and(|kib| kib != usual) {
+                return Err(unsupported(format!("<video>'s {what}=")));
+            }
+        }
+        if let Some(vram) = video.vram_kib.filter(|vram| Some(*vram) != usual && video.model != "none") {
             items.number("videoram", vram.div_ceil(1024));
         }
     }
     let is_sdl = |screen: &&Graphics| matches!(screen, Graphics::Sdl { .. });
     // xl would give a screen unasked.
     items.flag("sdl", guest.graphics.iter().any(|screen| is_sdl(&screen)));
-    items.flag("vnc", guest.graphics.iter().any(|screen| !is_sdl(&screen)));
+    items.flag("vnc", guest.graphics.iter().any(|screen| matches!(screen, Graphics::Vnc { .. })));
     for screen in &guest.graphics {
         for (key, value) in words(screen)? {
             match (key, value) {
                 ("vnc" | "sdl", _) => {}
+                ("spicehost" | "spicepasswd" | "vnclisten" | "vncpasswd", value) => items.text(key, value),
                 ("vncunused" | "vncdisplay", value) => items.digits(key, value),
+                (key, value) if key.starts_with("spice") => items.digits(key, value),
                 (_, value) => items.text(key, value),
             }
         }
@@ -237,7 +293,23 @@ fn words(screen: &Graphics) -> error::Result<Vec<(&'static str, String)>> {
             words.extend(password.clone().map(|password| ("vncpasswd", password)));
             words.extend(keymap.clone().map(|keymap| ("keymap", keymap)));
         }
-        Graphics::Spice { .. } => return Err(unsupported("<graphics type='spice'>")),
+        Graphics::Spice { port, tls_port, listen, password, keymap, client_mouse, clipboard } => {
+            let flag = |value: bool| if value { "1" } else { "0" }.to_owned();
+            words.push(("spice", "1".into()));
+            words.extend(listen.clone().map(|listen| ("spicehost", listen)));
+            if port.is_none() && tls_port.is_none() {
+                return Err(unsupported("a spice screen without a port: xl looks for no free one"));
+            }
+            words.extend(port.map(|port| ("spiceport", port.to_string())));
+            words.extend(tls_port.map(|port| ("spicetls_port", port.to_string())));
+            words.push(("spicedisable_ticketing", flag(password.is_none())));
+            words.extend(password.clone().map(|password| ("spicepasswd", password)));
+            words.extend(client_mouse.map(|client| ("spiceagent_mouse", flag(client))));
+            if *clipboard == Some(true) {
+                words.extend([("spicevdagent", flag(true)), ("spice_clipboard_sharing", flag(true))]);
+            }
+            words.extend(keymap.clone().map(|keymap| ("keymap", keymap)));
+        }
         Graphics::Sdl { display, xauth } => {
             words.extend([("vnc", "0".into()), ("sdl", "1".into())]);
             words.extend(display.clone().map(|display| ("display", display)));

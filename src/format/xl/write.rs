@@ -1,15 +1,15 @@
 //! The model -> settings, in a fixed order, and settings -> text.
 
 use super::read::OVMF;
-use super::{disk, dm, screen, vif};
+use super::{channel, cpu, disk, dm, screen, usb, vif};
 use crate::error::{Error, Result, Status};
-use crate::format::beyond::beyond_xend;
+use crate::format::beyond::only_xml;
 use crate::format::chardev::to_words;
 pub(super) use crate::format::config::items::Items;
-use crate::format::cpuset::cpu_ranges;
 use crate::format::error::shown;
 use crate::model::guest::{
-    BootDevice, CharDevice, Clock, ClockBasis, ClockOffset, DiskDevice, Features, Loader,
+    BootDevice, CharDevice, Clock, ClockBasis, ClockOffset, Controller, DiskDevice, Features, Firmware,
+    Graphics, Interface, InterfaceKind, Loader, Passthrough, PciDevice, PowerManagement,
 };
 use crate::model::{Guest, GuestType};
 
@@ -29,8 +29,12 @@ pub(super) fn unsupported(what: impl AsRef<str>) -> Error {
 }
 
 /// What no file that xl takes can say, or what no guest can start with.
-pub(super) fn check(guest: &Guest) -> Result<()> {
-    if let Some(what) = beyond_xend(guest) {
+pub(super) fn check(guest: &Guest, as_libvirt: bool) -> Result<()> {
+    let beside = [("<title>", &guest.title), ("<description>", &guest.description)];
+    if let Some((what, _)) = beside.into_iter().find(|(_, text)| as_libvirt && text.is_some()) {
+        return Err(unsupported(what));
+    }
+    if let Some(what) = only_xml(guest) {
         return Err(unsupported(what));
     }
     if guest.graphics.len() > 1 && guest.is_hvm() {
@@ -41,8 +45,8 @@ pub(super) fn check(guest: &Guest) -> Result<()> {
         return Err(unsupported("more than one <video>, or more than one head"));
     }
     if guest.is_hvm() {
-        if guest.os.bootloader.is_some() {
-            return Err(unsupported("<bootloader> in an HVM guest"));
+        if guest.os.bootloader.is_some() || guest.os.bootloader_args.is_some() {
+            return Err(unsupported("<bootloader> or <bootloader_args> in an HVM guest"));
         }
         return Ok(());
     }
@@ -58,6 +62,10 @@ pub(super) fn check(guest: &Guest) -> Result<()> {
         ("<parallel>", !guest.parallels.is_empty()),
         ("<sound>", !guest.sounds.is_empty()),
         ("<input bus='usb'>", !guest.inputs.is_empty()),
+        ("<graphics type='spice'>", guest.graphics.iter().any(|one| matches!(one, Graphics::Spice { .. }))),
+        ("<pm>", guest.power_management != PowerManagement::default()),
+        ("<os firmware=...>", guest.os.firmware.is_some()),
+        ("<table> of <acpi>", guest.os.acpi_table.is_some()),
         ("<disk device='floppy'>", guest.disks.iter().any(|disk| disk.device == DiskDevice::Floppy)),
     ];
     match hvm_only.into_iter().find(|(_, present)| *present) {
@@ -67,7 +75,7 @@ pub(super) fn check(guest: &Guest) -> Result<()> {
 }
 
 /// All that a guest's file says.
-pub(super) fn items(guest: &Guest) -> Result<Items> {
+pub(super) fn items(guest: &Guest, as_libvirt: bool) -> Result<Items> {
     let mut items = Items::default();
     items.text("name", guest.name.as_str());
     items.some("uuid", guest.uuid.map(|uuid| uuid.to_string()));
@@ -86,43 +94,72 @@ pub(super) fn items(guest: &Guest) -> Result<Items> {
     } else {
         items.number("vcpus", guest.vcpus.max);
     }
-    items.some("cpus", guest.vcpus.cpuset.as_ref().map(cpu_ranges));
-    os(&mut items, guest)?;
+    cpu::write(&mut items, guest)?;
+    os(&mut items, guest, as_libvirt)?;
     features(&mut items, guest.os.kind, &guest.features);
-    clock(&mut items, &guest.clock, guest.is_hvm())?;
+    xenbus(&mut items, &guest.controllers);
+    clock(&mut items, &guest.clock, guest.is_hvm(), as_libvirt)?;
     items.text("on_poweroff", guest.on_poweroff.name());
     items.text("on_reboot", guest.on_reboot.name());
     items.text("on_crash", guest.on_crash.name());
     match guest.emulator.as_deref() {
         None => {}
-        Some(path) if QEMU_DMS.contains(&path) => {}
-        Some(path) if QEMUS.contains(&path) => items.text("device_model", path),
+        Some(path) if QEMU_DMS.contains(&path) && !as_libvirt => {}
+        Some(path) if QEMUS.contains(&path) || QEMU_DMS.contains(&path) => items.text("device_model", path),
         Some(path) => items.text("device_model_override", path),
+    }
+    if let Some(arguments) = &guest.arguments {
+        items.list("device_model_args", arguments.words.clone());
     }
     let disks = guest.disks.iter().filter(|disk| disk.device != DiskDevice::Floppy);
     let disks = disks.map(|one| disk::write(one, guest.is_hvm())).collect::<Result<Vec<_>>>()?;
     if !disks.is_empty() {
         items.list("disk", disks);
     }
-    let vifs =
-        guest.interfaces.iter().map(|one| vif::write(one, guest.is_hvm())).collect::<Result<Vec<_>>>()?;
-    if !vifs.is_empty() {
-        items.list("vif", vifs);
-    }
-    let pci = guest.pci_devices.iter().map(|device| {
-        // xl takes it from the host's driver, and gives it back.
-        let seize = if device.managed { ",seize=1" } else { "" };
-        format!("{}{seize}", device.address)
-    });
-    let pci: Vec<String> = pci.collect();
-    if !pci.is_empty() {
-        items.list("pci", pci);
+    interfaces(&mut items, guest, as_libvirt)?;
+    let channels = guest.channels.iter().map(channel::write).collect::<Result<Vec<_>>>()?;
+    if !channels.is_empty() {
+        items.list("channel", channels);
     }
     screen::write(&mut items, guest)?;
     if guest.is_hvm() {
         hvm_devices(&mut items, guest)?;
+    } else {
+        usb::write(&mut items, guest)?;
     }
     Ok(items)
+}
+
+/// Network interfaces, and the host's PCI devices: some of its cards are both.
+fn interfaces(items: &mut Items, guest: &Guest, as_libvirt: bool) -> Result<()> {
+    let mut devices = guest.pci_devices.clone();
+    let mut vifs = Vec::new();
+    for interface in &guest.interfaces {
+        match interface.kind {
+            InterfaceKind::HostDevice { address, managed } => {
+                if *interface != (Interface { kind: interface.kind.clone(), ..Interface::default() }) {
+                    return Err(unsupported(format!(
+                        "what is said of the host's card {address} as an interface: its MAC address and others stay its own"
+                    )));
+                }
+                devices.push(PciDevice { address, managed, permissive: false });
+            }
+            _ => vifs.push(vif::write(interface, guest.is_hvm(), as_libvirt)?),
+        }
+    }
+    if !vifs.is_empty() {
+        items.list("vif", vifs);
+    }
+    let device = |device: &PciDevice| {
+        // xl takes it from the host's driver, and gives it back.
+        let seize = if device.managed { ",seize=1" } else { "" };
+        let permissive = if device.permissive { ",permissive=1" } else { "" };
+        format!("{}{seize}{permissive}", device.address)
+    };
+    if !devices.is_empty() {
+        items.list("pci", devices.iter().map(device).collect());
+    }
+    Ok(())
 }
 
 /// KiB in whole MiB, rounded up.
@@ -130,11 +167,11 @@ fn mib(kib: u64) -> i64 {
     i64::try_from(kib.div_ceil(1024)).unwrap_or(i64::MAX)
 }
 
-fn os(items: &mut Items, guest: &Guest) -> Result<()> {
+fn os(items: &mut Items, guest: &Guest, as_libvirt: bool) -> Result<()> {
     let os = &guest.os;
     items.some(
         "bootloader",
-        os.bootloader.as_deref().map(|path| if path == PYGRUB { "pygrub" } else { path }),
+        os.bootloader.as_deref().map(|path| if path == PYGRUB && !as_libvirt { "pygrub" } else { path }),
     );
     items.some("bootloader_args", os.bootloader_args.as_deref());
     // A bootloader brings its own.
@@ -149,7 +186,14 @@ fn os(items: &mut Items, guest: &Guest) -> Result<()> {
     };
     items.some("cmdline", cmdline);
     match &os.loader {
+        None if os.firmware == Some(Firmware::Efi) => items.text("bios", "ovmf"),
+        // A BIOS is what a guest has that says nothing.
         None => {}
+        Some(Loader { is_pflash, .. })
+            if os.firmware.is_some_and(|kind| (kind == Firmware::Efi) != *is_pflash) =>
+        {
+            return Err(unsupported("a <loader> that is not of the kind that <os firmware=...> says"));
+        }
         Some(Loader { path, is_pflash: false, .. }) if HVMLOADERS.contains(&path.as_str()) => {}
         Some(Loader { path, is_pflash: false, .. }) => items.text("firmware_override", path.as_str()),
         Some(Loader { path, is_pflash: true, readonly }) => {
@@ -162,6 +206,7 @@ fn os(items: &mut Items, guest: &Guest) -> Result<()> {
             }
         }
     }
+    items.some("acpi_firmware", os.acpi_table.as_deref());
     let letters: String = os.boot.iter().map(|device| boot_letter(*device)).collect();
     items.some("boot", (!letters.is_empty()).then_some(letters));
     Ok(())
@@ -199,18 +244,50 @@ fn features(items: &mut Items, kind: GuestType, features: &Features) {
         // They have no effect there.
         GuestType::Pv => {}
     }
+    if let Some(is_on) = features.e820_host {
+        items.flag("e820_host", is_on);
+    }
+    let passthrough = features.passthrough.map(|passthrough| match passthrough {
+        Passthrough::Disabled => "disabled",
+        Passthrough::Enabled => "enabled",
+        Passthrough::SyncPt => "sync_pt",
+        Passthrough::SharePt => "share_pt",
+    });
+    items.some("passthrough", passthrough);
 }
 
-fn clock(items: &mut Items, clock: &Clock, is_hvm: bool) -> Result<()> {
+fn xenbus(items: &mut Items, controllers: &[Controller]) {
+    for controller in controllers {
+        if let Controller::Xenbus { max_grant_frames, max_event_channels } = controller {
+            for (key, limit) in
+                [("max_grant_frames", max_grant_frames), ("event_channels", max_event_channels)]
+            {
+                if let Some(limit) = limit {
+                    items.number(key, *limit);
+                }
+            }
+        }
+    }
+}
+
+fn clock(items: &mut Items, clock: &Clock, is_hvm: bool, as_libvirt: bool) -> Result<()> {
     let is_local = clock.basis == ClockBasis::Localtime;
     match clock.offset {
         ClockOffset::Seconds(seconds) => {
             items.number("rtc_timeoffset", seconds);
             items.flag("localtime", is_local);
         }
-        ClockOffset::Reset => items.flag("localtime", is_local),
-        ClockOffset::Zero if is_local => items.flag("localtime", true),
-        ClockOffset::Zero => {}
+        // libvirt leaves nothing open.
+        _ if as_libvirt => {
+            if is_hvm {
+                items.number("rtc_timeoffset", 0);
+            }
+            items.flag("localtime", is_local);
+        }
+        // An HVM guest's own setting is forgotten at each start anyway.
+        ClockOffset::Reset if !is_hvm => items.flag("localtime", is_local),
+        _ if is_local => items.flag("localtime", true),
+        ClockOffset::Zero | ClockOffset::Reset => {}
     }
     for timer in &clock.timers {
         match (timer.name.as_str(), timer.present) {
@@ -243,12 +320,11 @@ fn hvm_devices(items: &mut Items, guest: &Guest) -> Result<()> {
         1 => items.text("serial", serials.swap_remove(0)),
         _ => items.list("serial", serials),
     }
-    let mut inputs: Vec<String> = guest.inputs.iter().map(|input| input.kind.name().to_owned()).collect();
-    if !inputs.is_empty() {
-        items.flag("usb", true);
-        match inputs.len() {
-            1 => items.text("usbdevice", inputs.swap_remove(0)),
-            _ => items.list("usbdevice", inputs),
+    usb::write(items, guest)?;
+    let management = guest.power_management;
+    for (key, enabled) in [("acpi_s3", management.to_memory), ("acpi_s4", management.to_disk)] {
+        if let Some(enabled) = enabled {
+            items.flag(key, enabled);
         }
     }
     if !guest.sounds.is_empty() {
