@@ -14,8 +14,8 @@ const HVMLOADER: &str = "/usr/lib/xen/boot/hvmloader";
 pub(super) fn complete(native: Native, guest: &mut Guest) {
     match native {
         Native::Xl => complete_xl(guest),
-        // xend and xenvm say what they mean.
-        _ => {}
+        // They say what they mean.
+        Native::Sxpr | Native::Xenvm => {}
     }
 }
 
