@@ -16,8 +16,11 @@ use xenith::format::sxpr::{XendFormat, from_sxpr, to_sxpr};
 use xenith::format::xml;
 use xenith::wire::sexpr::Sexpr;
 
+/// How many cases pass (fewer is a step back), and how many there are.
+type Score = (usize, usize);
+
 /// Of the files: their kind and language, how many cases pass from it to XML, and to it, and how many there are of each.
-const FILES: [(&str, Native, (usize, usize), (usize, usize)); 1] = [("xl", Native::Xl, (35, 35), (28, 28))];
+const FILES: [(&str, Native, Score, Score); 1] = [("xl", Native::Xl, (35, 35), (28, 28))];
 
 /// Of each kind: how many cases pass (fewer is a step back), and how many there are.
 const SCORES: [(&str, usize, usize); 5] = [
