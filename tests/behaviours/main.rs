@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::{ALL, Scratch, guest};
 use list::{BEHAVIOURS, Lab, Traits};
+use xenith::Status;
 use xenith::channel::xenstore::Xenstore;
 use xenith::deadline::Deadline;
 use xenith::driver::{Connection, OpenOptions};
@@ -62,6 +63,20 @@ fn traits(release: Release, tools: Tools) -> Traits {
     }
 }
 
+/// Ages whose xend speaks configuration formats that the driver does not take yet. What it says of them is tested below.
+const REFUSED: [&str; 3] = ["3.0.1", "3.0.2", "3.0.3"];
+
+#[test]
+fn ages_that_the_driver_does_not_take_yet_are_refused_by_name() {
+    for age in REFUSED {
+        let host =
+            Connection::open(Some(&format!("xen+sim:///?xen={age}")), &OpenOptions::default()).unwrap();
+        let error = host.list(ALL).unwrap_err();
+        assert_eq!(error.status, Status::NotSupported, "{age}: {error}");
+        assert!(error.message.contains("configuration format"), "{age}: {error}");
+    }
+}
+
 /// Every age with each toolstack that it had.
 fn embedded() -> Vec<SimConfig> {
     let mut all = Vec::new();
@@ -83,6 +98,7 @@ fn the_embedded_host_of_every_age_behaves() {
         all.retain(|config| only.split(',').any(|age| age == config.release.word()));
         assert!(!all.is_empty(), "XENITH_BEHAVIOURS_AGES={only} names no age");
     }
+    all.retain(|config| !REFUSED.contains(&config.release.word().as_str()));
     all.reverse();
     let (left, failed) = (Mutex::new(all), Mutex::new(Vec::new()));
     let next = || left.lock().unwrap().pop();
