@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use xenith::Status;
 use xenith::driver::{Connection, Domain, ListFilter};
-use xenith::model::{DomId, Reason, State};
+use xenith::model::{DomId, Reason, State, Uuid};
 
 use crate::common::{ALL, LIVE, eventually};
 
 /// What hosts of its kind can do, and others cannot (docs/model.md).
 #[derive(Clone, Copy)]
 pub struct Traits {
+    /// It remembers domains that do not run. One that does not refuses definitions, and all its domains are transient.
+    pub remembers: bool,
     /// A running domain can be undefined, and goes on as a transient one.
     pub forgets_running: bool,
     /// A defined domain can be started paused.
@@ -75,9 +77,56 @@ impl Lab<'_> {
     }
 
     fn start(&self, name: &str) -> Domain {
-        let domain = self.define(name);
+        self.run(&(self.guest)(name))
+    }
+
+    /// Has that domain running: a defined one where the host remembers domains.
+    fn run(&self, xml: &str) -> Domain {
+        if !self.traits.remembers {
+            return self.host.create(xml, false).unwrap();
+        }
+        let domain = self.host.define(xml).unwrap();
         domain.start(false).unwrap();
         domain
+    }
+
+    /// The description of a guest of that name and uuid.
+    fn guest_of(&self, name: &str, uuid: Uuid) -> String {
+        (self.guest)(name).replace("</name>", &format!("</name><uuid>{uuid}</uuid>"))
+    }
+
+    /// Waits until the life of a domain is over: it is inactive where the host remembers it, and gone where not.
+    fn is_over(&self, what: &str, domain: &Domain) {
+        eventually(what, || match domain.is_active() {
+            Ok(active) => !active && self.traits.remembers,
+            Err(error) => !self.traits.remembers && error.status == Status::NotFound,
+        });
+    }
+
+    /// Why what is about definitions cannot be done to a running domain: not now, or never on a host that has none.
+    fn cannot(&self) -> Status {
+        if self.traits.remembers { Status::InvalidState } else { Status::NotSupported }
+    }
+
+    /// A host that remembers nothing says so when it is asked to.
+    fn refuses_definitions(&self, name: &str) {
+        let error = self.host.define(&(self.guest)(name)).err().unwrap();
+        assert_eq!(error.status, Status::NotSupported, "{error}");
+        assert!(error.message.contains("remembers no domain"), "{error}");
+        assert_eq!(self.host.lookup_by_name(name).err().unwrap().status, Status::NotFound);
+    }
+
+    /// Ends and forgets a domain, whichever life it is in.
+    fn forget(&self, domain: &Domain) {
+        let now = domain.connection().lookup_by_uuid(domain.uuid()).unwrap();
+        assert_eq!(now.is_persistent().unwrap(), self.traits.remembers);
+        if now.is_active().unwrap() {
+            now.destroy().unwrap();
+        }
+        if self.traits.remembers {
+            now.undefine().unwrap();
+        }
+        assert_eq!(now.info().unwrap_err().status, Status::NotFound);
     }
 
     fn free_kib(&self) -> u64 {
@@ -90,17 +139,10 @@ impl Lab<'_> {
     }
 }
 
-/// Ends and forgets a domain, whichever life it is in.
-fn forget(domain: &Domain) {
-    let now = domain.connection().lookup_by_uuid(domain.uuid()).unwrap();
-    if now.is_active().unwrap() {
-        now.destroy().unwrap();
-    }
-    now.undefine().unwrap();
-    assert_eq!(now.info().unwrap_err().status, Status::NotFound);
-}
-
 fn defined(lab: &Lab<'_>) {
+    if !lab.traits.remembers {
+        return lab.refuses_definitions("b-defined");
+    }
     let domain = lab.define("b-defined");
     assert_eq!(lab.host.lookup_by_name("b-defined").unwrap().identity(), domain.identity());
     assert_eq!(lab.host.lookup_by_uuid(domain.uuid()).unwrap().identity(), domain.identity());
@@ -109,7 +151,7 @@ fn defined(lab: &Lab<'_>) {
     assert_eq!(info.cpu_time_ns, None, "no life, no time");
     assert!(domain.is_persistent().unwrap());
     assert_eq!(domain.suspend().unwrap_err().status, Status::InvalidState);
-    forget(&domain);
+    lab.forget(&domain);
     assert_eq!(lab.host.lookup_by_name("b-defined").err().unwrap().status, Status::NotFound);
 }
 
@@ -119,8 +161,8 @@ fn boots(lab: &Lab<'_>) {
     let first = time();
     eventually("it uses its processor", || time() > first);
     assert!(matches!(domain.info().unwrap().state, State::Running | State::Blocked));
-    assert_eq!(domain.start(false).unwrap_err().status, Status::InvalidState);
-    forget(&domain);
+    assert_eq!(domain.start(false).unwrap_err().status, lab.cannot());
+    lab.forget(&domain);
 }
 
 fn figures(lab: &Lab<'_>) {
@@ -135,7 +177,7 @@ fn figures(lab: &Lab<'_>) {
     let rows = lab.host.list(LIVE).unwrap();
     let row = rows.iter().find(|row| row.info.uuid == domain.uuid()).unwrap();
     assert_eq!((row.name.as_deref(), row.info.domid), (Some("b-figures"), info.domid));
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn pauses(lab: &Lab<'_>) {
@@ -152,18 +194,21 @@ fn pauses(lab: &Lab<'_>) {
     );
     domain.resume().unwrap();
     eventually("it goes on", || domain.info().unwrap().cpu_time_ns > time);
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn shuts_down(lab: &Lab<'_>) {
     let domain = lab.start("b-shuts");
     domain.shutdown().unwrap();
-    eventually("it is down", || !domain.is_active().unwrap());
+    lab.is_over("it is down", &domain);
+    if !lab.traits.remembers {
+        return;
+    }
     let info = domain.info().unwrap();
     assert_eq!((info.state, info.reason), (State::Shutoff, Reason::Inactive));
     domain.start(false).unwrap();
     assert!(domain.is_active().unwrap(), "and can be started again");
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn reboots(lab: &Lab<'_>) {
@@ -174,43 +219,45 @@ fn reboots(lab: &Lab<'_>) {
     // A life is there a moment before it has its name.
     eventually("its name", || domain.name().is_ok_and(|name| name == "b-reboots"));
     assert_eq!(lab.host.lookup_by_id(first).err().unwrap().status, Status::NotFound);
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn crashes(lab: &Lab<'_>) {
     let orders = |order: &str| {
         (lab.guest)("b-crashes").replace("</os>", &format!("</os><on_crash>{order}</on_crash>"))
     };
-    let domain = lab.host.define(&orders("preserve")).unwrap();
-    domain.start(false).unwrap();
+    let domain = lab.run(&orders("preserve"));
     (lab.crash)(domain.id().unwrap().unwrap());
     eventually("it has crashed", || domain.info().unwrap().state == State::Crashed);
     assert_eq!(domain.info().unwrap().reason, Reason::Crash);
     assert!(domain.is_active().unwrap(), "preserved");
     domain.destroy().unwrap();
 
-    lab.host.define(&orders("destroy")).unwrap();
-    domain.start(false).unwrap();
+    let domain = lab.run(&orders("destroy"));
     (lab.crash)(domain.id().unwrap().unwrap());
-    eventually("it is destroyed", || !domain.is_active().unwrap());
+    lab.is_over("it is destroyed", &domain);
 
-    lab.host.define(&orders("restart")).unwrap();
-    domain.start(false).unwrap();
+    let domain = lab.run(&orders("restart"));
     let first = domain.id().unwrap().unwrap();
     (lab.crash)(first);
-    eventually("it runs again", || domain.id().unwrap().is_some_and(|id| id != first));
-    forget(&domain);
+    // A transient domain is away between two lives.
+    eventually("it runs again", || domain.id().is_ok_and(|id| id.is_some_and(|id| id != first)));
+    lab.forget(&domain);
 }
 
 fn destroys(lab: &Lab<'_>) {
-    let domain = lab.define("b-destroys");
     let free = lab.free_kib();
-    domain.start(false).unwrap();
+    let domain = lab.start("b-destroys");
     assert!(lab.free_kib() < free);
     domain.destroy().unwrap();
-    assert!(!domain.is_active().unwrap(), "at once");
+    match domain.is_active() {
+        Ok(active) => assert!(!active && lab.traits.remembers, "at once"),
+        Err(error) => assert!(error.status == Status::NotFound && !lab.traits.remembers, "{error}"),
+    }
     lab.has_back(free);
-    forget(&domain);
+    if lab.traits.remembers {
+        lab.forget(&domain);
+    }
 }
 
 fn transient(lab: &Lab<'_>) {
@@ -238,23 +285,31 @@ fn finite(lab: &Lab<'_>) {
 }
 
 fn numbers(lab: &Lab<'_>) {
-    let domain = lab.define("b-numbers");
+    let uuid = Uuid::from_u128(0x6e75_6d62_6572_4000_8000_7300_0000_0001);
     let mut last = None;
     for _ in 0..3 {
-        domain.start(false).unwrap();
+        let domain = lab.run(&lab.guest_of("b-numbers", uuid));
         let id = domain.id().unwrap();
         assert!(id.is_some() && id > last, "{id:?} after {last:?}");
         last = id;
         domain.destroy().unwrap();
     }
-    forget(&domain);
+    if lab.traits.remembers {
+        lab.forget(&lab.host.lookup_by_uuid(uuid).unwrap());
+    }
 }
 
 fn others(lab: &Lab<'_>) {
     lab.host.list(ALL).unwrap();
-    let theirs = lab.other.define(&(lab.guest)("b-others")).unwrap();
-    assert_eq!(lab.host.lookup_by_name("b-others").unwrap().uuid(), theirs.uuid());
-    theirs.start(false).unwrap();
+    let theirs = match lab.traits.remembers {
+        true => {
+            let theirs = lab.other.define(&(lab.guest)("b-others")).unwrap();
+            assert_eq!(lab.host.lookup_by_name("b-others").unwrap().uuid(), theirs.uuid());
+            theirs.start(false).unwrap();
+            theirs
+        }
+        false => lab.other.create(&(lab.guest)("b-others"), false).unwrap(),
+    };
     let fresh = lab.host.list(ListFilter { fresh: true, ..LIVE }).unwrap();
     let row = fresh.iter().find(|row| row.info.uuid == theirs.uuid()).unwrap();
     assert_eq!(row.name.as_deref(), Some("b-others"));
@@ -262,34 +317,38 @@ fn others(lab: &Lab<'_>) {
     assert_eq!(ours.identity(), theirs.identity());
     theirs.destroy().unwrap();
     assert_eq!(ours.suspend().unwrap_err().status, Status::Stale);
-    assert!(!ours.is_active().unwrap());
-    forget(&ours);
+    lab.is_over("its life is over", &ours);
+    if lab.traits.remembers {
+        lab.forget(&ours);
+    }
 }
 
 fn renames(lab: &Lab<'_>) {
+    if !lab.traits.remembers {
+        return lab.refuses_definitions("b-renames");
+    }
     let domain = lab.define("b-renames");
     let uuid = domain.uuid();
-    let renamed = (lab.guest)("b-renamed").replace("</name>", &format!("</name><uuid>{uuid}</uuid>"));
+    let renamed = lab.guest_of("b-renamed", uuid);
     assert_eq!(lab.host.define(&renamed).unwrap().uuid(), uuid);
     assert_eq!(domain.name().unwrap(), "b-renamed");
     assert_eq!(lab.host.lookup_by_name("b-renames").err().unwrap().status, Status::NotFound);
     domain.start(false).unwrap();
     let rows = lab.host.list(LIVE).unwrap();
     assert!(rows.iter().any(|row| row.name.as_deref() == Some("b-renamed") && row.info.uuid == uuid));
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn stale(lab: &Lab<'_>) {
-    let domain = lab.start("b-stale");
-    let old = lab.host.lookup_by_id(domain.id().unwrap().unwrap()).unwrap();
-    domain.destroy().unwrap();
-    domain.start(false).unwrap();
+    let old = lab.start("b-stale");
+    old.destroy().unwrap();
+    let domain = lab.run(&lab.guest_of("b-stale", old.uuid()));
     for act in [Domain::suspend, Domain::resume, Domain::shutdown, Domain::reboot, Domain::destroy] {
         assert_eq!(act(&old).unwrap_err().status, Status::Stale);
     }
     assert_eq!(old.id().unwrap(), domain.id().unwrap(), "reads follow the uuid");
     assert_eq!(old.name().unwrap(), "b-stale");
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn describes(lab: &Lab<'_>) {
@@ -301,42 +360,61 @@ fn describes(lab: &Lab<'_>) {
     assert!(!config.contains(&format!("id='{id}'")) && !config.contains("tty="), "{config}");
     domain.destroy().unwrap();
     for xml in [live, config] {
-        assert_eq!(lab.host.define(&xml).unwrap().uuid(), domain.uuid(), "{xml}");
-        assert_eq!(domain.name().unwrap(), "b-describes");
+        let again = lab.run(&xml);
+        assert_eq!(again.uuid(), domain.uuid(), "{xml}");
+        assert_eq!(again.name().unwrap(), "b-describes");
+        again.destroy().unwrap();
     }
-    domain.start(false).unwrap();
-    forget(&domain);
+    if lab.traits.remembers {
+        lab.forget(&domain);
+    }
 }
 
 fn lists(lab: &Lab<'_>) {
-    let domains: Vec<Domain> = (0..4).map(|n| lab.define(&format!("b-lists-{n}"))).collect();
-    let end = Instant::now() + Duration::from_millis(300);
+    let remembers = lab.traits.remembers;
+    let uuids: Vec<Uuid> =
+        (0..4).map(|n| Uuid::from_u128(0x6c69_7374_7300_4000_8000_0000_0000_0000 | n)).collect();
+    let xmls: Vec<String> =
+        uuids.iter().enumerate().map(|(n, uuid)| lab.guest_of(&format!("b-lists-{n}"), *uuid)).collect();
+    if remembers {
+        xmls.iter().for_each(|xml| assert!(lab.host.define(xml).is_ok()));
+    }
+    let (host, end) = (lab.host, Instant::now() + Duration::from_millis(300));
     std::thread::scope(|scope| {
-        for domain in &domains {
+        for (uuid, xml) in uuids.iter().zip(&xmls) {
             scope.spawn(move || {
                 while Instant::now() < end {
-                    domain.start(false).unwrap();
+                    let domain = match remembers {
+                        true => {
+                            let domain = host.lookup_by_uuid(*uuid).unwrap();
+                            domain.start(false).unwrap();
+                            host.lookup_by_uuid(*uuid).unwrap()
+                        }
+                        false => host.create(xml, false).unwrap(),
+                    };
                     domain.destroy().unwrap();
                 }
             });
         }
         while Instant::now() < end {
             let rows = lab.other.list(ALL).unwrap();
-            for domain in &domains {
-                let times = rows.iter().filter(|row| row.info.uuid == domain.uuid()).count();
-                // One that stops during the list may be in neither half only where the list begins with live ones.
-                assert_eq!(times, 1, "{rows:?}");
+            for uuid in &uuids {
+                let times = rows.iter().filter(|row| row.info.uuid == *uuid).count();
+                // One that is remembered is there at all times, and one that is not at most once.
+                assert!(times == 1 || (times == 0 && !remembers), "{rows:?}");
             }
         }
     });
-    domains.iter().for_each(forget);
+    if remembers {
+        uuids.iter().for_each(|uuid| lab.forget(&host.lookup_by_uuid(*uuid).unwrap()));
+    }
 }
 
 fn forgets(lab: &Lab<'_>) {
     let domain = lab.start("b-forgets");
     if !lab.traits.forgets_running {
-        assert_eq!(domain.undefine().unwrap_err().status, Status::InvalidState);
-        forget(&domain);
+        assert_eq!(domain.undefine().unwrap_err().status, lab.cannot());
+        lab.forget(&domain);
         return;
     }
     assert!(domain.is_persistent().unwrap());
@@ -354,10 +432,14 @@ fn forgets(lab: &Lab<'_>) {
 }
 
 fn starts_paused(lab: &Lab<'_>) {
+    if !lab.traits.remembers {
+        // Nothing is there to be started; a creation that stays paused is among the transient ones' behaviours.
+        return;
+    }
     let domain = lab.define("b-paused");
     if !lab.traits.starts_paused {
         assert_eq!(domain.start(true).unwrap_err().status, Status::NotSupported);
-        forget(&domain);
+        lab.forget(&domain);
         return;
     }
     domain.start(true).unwrap();
@@ -366,7 +448,7 @@ fn starts_paused(lab: &Lab<'_>) {
     domain.resume().unwrap();
     assert_ne!(domain.info().unwrap().state, State::Paused, "pauses are not piled up");
     assert_eq!(domain.resume().unwrap_err().status, Status::InvalidState);
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn renames_running(lab: &Lab<'_>) {
@@ -375,11 +457,11 @@ fn renames_running(lab: &Lab<'_>) {
     }
     let domain = lab.start("b-renamed-not");
     let uuid = domain.uuid();
-    let renamed = (lab.guest)("b-renamed-to").replace("</name>", &format!("</name><uuid>{uuid}</uuid>"));
+    let renamed = lab.guest_of("b-renamed-to", uuid);
     assert_eq!(lab.host.define(&renamed).err().unwrap().status, Status::InvalidState);
     assert_eq!(domain.name().unwrap(), "b-renamed-not");
     assert_eq!(lab.host.lookup_by_name("b-renamed-to").err().unwrap().status, Status::NotFound);
-    forget(&domain);
+    lab.forget(&domain);
 }
 
 fn saves(lab: &Lab<'_>) {
@@ -398,7 +480,7 @@ fn saves(lab: &Lab<'_>) {
             false
         }
     });
-    assert!(!domain.is_active().unwrap());
+    lab.is_over("its life is over", &domain);
     assert_eq!(domain.save(&file).unwrap_err().status, Status::Stale);
     // xend can only let it run at once.
     let paused = lab.traits.starts_paused;
@@ -407,14 +489,14 @@ fn saves(lab: &Lab<'_>) {
     assert_eq!(again.info().unwrap().state == State::Paused, paused);
     assert!(again.id().unwrap().is_some_and(|id| Some(id) != first));
     assert_eq!(again.name().unwrap(), "b-saves");
-    assert!(again.is_persistent().unwrap());
+    assert_eq!(again.is_persistent().unwrap(), lab.traits.remembers);
     assert_eq!(lab.host.restore(&file, paused).err().unwrap().status, Status::Exists, "it runs already");
     if paused {
         again.resume().unwrap();
     }
     let time = again.info().unwrap().cpu_time_ns;
     eventually("it goes on", || again.info().unwrap().cpu_time_ns > time);
-    forget(&again);
+    lab.forget(&again);
     assert_eq!(lab.host.restore(&lab.folder.join("none"), false).err().unwrap().status, Status::NotFound);
     std::fs::write(&file, "rubbish").unwrap();
     assert_eq!(lab.host.restore(&file, false).err().unwrap().status, Status::InvalidConfig);
@@ -422,6 +504,12 @@ fn saves(lab: &Lab<'_>) {
 }
 
 fn autostarts(lab: &Lab<'_>) {
+    if !lab.traits.remembers {
+        let domain = lab.start("b-autostarts");
+        assert_eq!(domain.autostart().unwrap_err().status, Status::NotSupported);
+        assert_eq!(domain.set_autostart(true).unwrap_err().status, Status::NotSupported);
+        return lab.forget(&domain);
+    }
     let domain = lab.define("b-autostarts");
     assert!(!domain.autostart().unwrap());
     for wanted in [true, true, false, true] {
@@ -429,10 +517,10 @@ fn autostarts(lab: &Lab<'_>) {
         assert_eq!(domain.autostart().unwrap(), wanted);
     }
     assert_eq!(lab.other.lookup_by_name("b-autostarts").unwrap().autostart().ok(), Some(true));
-    forget(&domain);
+    lab.forget(&domain);
     let again = lab.define("b-autostarts");
     assert!(!again.autostart().unwrap(), "it went with the definition");
-    forget(&again);
+    lab.forget(&again);
 }
 
 fn minded(lab: &Lab<'_>) {
@@ -442,5 +530,5 @@ fn minded(lab: &Lab<'_>) {
     } else {
         assert_eq!(domain.has_monitor().unwrap_err().status, Status::NotSupported);
     }
-    forget(&domain);
+    lab.forget(&domain);
 }
