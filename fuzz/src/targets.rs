@@ -3,12 +3,18 @@
 // A target panics where a promise is broken; it has nothing else to say.
 #![allow(clippy::panic)]
 
+use std::sync::Arc;
+
+use xenith::channel::hypercall;
 use xenith::error::Status;
+use xenith::format::capture::{Capture, Disguise, disguised_path, disguised_value};
 use xenith::format::convert::{self, Native, Options};
 use xenith::format::validate::Language;
 use xenith::format::{Examined, Severity, capabilities, libxl_json, sxpr, xl, xml};
+use xenith::log::Log;
 use xenith::model::Guest;
 use xenith::model::guest::Live;
+use xenith::sim::{SimConfig, SimHost};
 use xenith::store::sidecar::Sidecar;
 use xenith::uri;
 use xenith::wire::hypercall::{
@@ -31,7 +37,7 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "xml", run: xml_text, words: XML_WORDS },
     Target { name: "xl", run: xl_text, words: XL_WORDS },
     Target { name: "xenvm", run: xenvm_text, words: XENVM_WORDS },
@@ -65,6 +71,20 @@ pub const TARGETS: [Target; 14] = [
         name: "cpuinfo",
         run: cpuinfo,
         words: &[b"flags\t\t: ", b"vmx", b"xen-3.0-x86_64", b"hvm-3.0-x86_32p "],
+    },
+    Target {
+        name: "capture",
+        run: capture,
+        words: &[
+            b"\"record\":",
+            b"\"hypercall\"",
+            b"\"buffers\":[\"",
+            b"\"record_bytes\":80",
+            b"\"errno\":13",
+            b"ffffffff",
+            b"\"node\"",
+            b"}\n{",
+        ],
     },
 ];
 
@@ -376,4 +396,19 @@ fn cpuinfo(bytes: &[u8]) {
     let cpu = capabilities::read_cpuinfo(bytes);
     let text = String::from_utf8_lossy(bytes);
     let _ = capabilities::Capabilities::of(cpu, &text, None).with_xend().to_xml();
+}
+
+fn capture(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut disguise = Disguise::new();
+    let _ = disguised_value(&text, bytes, &mut disguise);
+    let _ = disguised_path(&text, &mut disguise);
+    let Ok(read) = Capture::from_text(&text) else { return };
+    assert_eq!(Capture::from_text(&read.to_text()).as_ref(), Ok(&read));
+    // What somebody sends is also answered from.
+    let config = SimConfig { capture: Some(Arc::new(read)), ..SimConfig::default() };
+    let Ok(host) = SimHost::start(config) else { return };
+    if let Ok(xen) = hypercall::Hypervisor::over(host.hypercall_port(), &Log::default()) {
+        let _ = (xen.list(), xen.physinfo(), xen.domain_info(1), xen.capabilities());
+    }
 }

@@ -108,17 +108,33 @@ fn hide_at(bytes: &mut [u8], at: usize, disguise: &mut Disguise) {
     }
 }
 
-/// Every uuid that is known, and whatever looks like one, at each word: for records of which nobody knows the form.
+/// Every uuid that is known, and whatever looks like one, at each word: for records of which nobody knows the form. What looks like several
+/// that overlap is cleared but for one, so that no part of any is left.
 fn hide_anywhere(bytes: &mut [u8], disguise: &mut Disguise) {
     let known: Vec<Uuid> = disguise.known_uuids().map(|(from, _)| from).collect();
-    let mut at = 0;
-    while let Some(place) = bytes.get(at..).and_then(|rest| rest.first_chunk::<UUID>()) {
-        let uuid = Uuid::from_bytes(*place);
-        if known.contains(&uuid) || looks_like_one(place) {
-            hide_at(bytes, at, disguise);
-            at += UUID;
-        } else {
-            at += 4;
+    let is_known = |place: &[u8; UUID]| known.contains(&Uuid::from_bytes(*place));
+    let places = (0..bytes.len()).step_by(4).filter_map(|at| {
+        let place = bytes.get(at..)?.first_chunk::<UUID>()?;
+        let is_it = is_known(place);
+        (is_it || looks_like_one(place)).then_some((at, Uuid::from_bytes(*place), is_it))
+    });
+    // Overlapping ones together, the known one before one that only looks so.
+    let mut runs: Vec<(std::ops::Range<usize>, usize, Uuid, bool)> = Vec::new();
+    for (at, uuid, is_it) in places {
+        match runs.last_mut() {
+            Some((run, place, chosen, chosen_is_known)) if at < run.end => {
+                run.end = at + UUID;
+                if is_it && !*chosen_is_known {
+                    (*place, *chosen, *chosen_is_known) = (at, uuid, true);
+                }
+            }
+            _ => runs.push((at..at + UUID, at, uuid, is_it)),
+        }
+    }
+    for (run, at, uuid, _) in runs {
+        bytes.get_mut(run).unwrap_or_default().fill(0);
+        if let Some(place) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<UUID>()) {
+            *place = disguise.uuid(uuid).into_bytes();
         }
     }
 }
@@ -170,6 +186,17 @@ mod tests {
             assert_eq!(answered.buffers[0][52..68], *replaced.as_bytes(), "{stride:?}");
             assert_eq!(answered.buffers[0][..52], [0; 52]);
         }
+        // Between words that make it look as if one began before it.
+        let mut record = vec![0; 80];
+        record[44..52].copy_from_slice(&[1, 2, 3, 4, 5, 6, 0x47, 8]);
+        record[52..68].copy_from_slice(SECRET.as_bytes());
+        let mut answered = with("sysctl.getdomaininfolist", record);
+        hide(&mut answered, None, None, &mut Disguise::new());
+        let left = &answered.buffers[0];
+        assert!(
+            SECRET.as_bytes().windows(4).all(|part| !left.windows(4).any(|there| there == part)),
+            "{left:x?}"
+        );
         // One that has not the form of a uuid, but is a domain's.
         let odd = Uuid::from_u128(0x1234);
         let mut reply = vec![0; 144];

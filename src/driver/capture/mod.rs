@@ -181,7 +181,106 @@ fn word_of(status: Status) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::channel::hypercall::capture::Questions;
+    use crate::driver::HostReport;
+    use crate::format::capture::Answered;
+    use crate::log::Log;
+    use crate::model::Uuid;
+    use crate::sim::{SimConfig, SimHost};
+    use crate::wire::hypercall::number;
+    use crate::wire::port::{Hypercall, Memory};
+
+    /// A hypervisor of a release that nobody knows: that of 4.22 under other numbers, its records with a uuid at their end.
+    struct Unknown(Arc<dyn Hypercall>);
+
+    const SECRET: Uuid = Uuid::from_u128(0x9a0d_f5b2_3c4d_4e5f_8a9b_0c1d_2e3f_4a5b);
+
+    impl Hypercall for Unknown {
+        fn call(&self, op: u64, args: [u64; 5], memory: &mut Memory<'_>) -> std::result::Result<i64, i32> {
+            let [first, ..] = args;
+            if (op, first) == (number::XEN_VERSION, 0) {
+                return Ok(5 << 16 | 7);
+            }
+            if op == number::XEN_VERSION {
+                return self.0.call(op, args, memory);
+            }
+            let (ours, theirs) = if op == number::DOMCTL { (0x21, 0x18) } else { (0x1f, 0x16) };
+            let mut version = |from: u32, to: u32| {
+                let place = memory.slice(first + 4, 4).unwrap();
+                let is_it = *place == from.to_le_bytes();
+                if is_it {
+                    place.copy_from_slice(&to.to_le_bytes());
+                }
+                is_it
+            };
+            if !version(ours, theirs) {
+                return Err(libc::EACCES);
+            }
+            let answer = self.0.call(op, args, memory);
+            let mut swap_back = |at| memory.slice(at, 4).unwrap().copy_from_slice(&u32::to_le_bytes(ours));
+            swap_back(first + 4);
+            // A list of one domain's record.
+            if memory.slice(first, 4).unwrap() == [6, 0, 0, 0] && op == number::SYSCTL {
+                let buffer = u64::from_le_bytes(memory.slice(first + 16, 8).unwrap().try_into().unwrap());
+                memory.slice(buffer + 200, 16).unwrap().copy_from_slice(SECRET.as_bytes());
+            }
+            answer
+        }
+    }
+
+    fn nothing<T>() -> Result<T> {
+        Err(Error::new(Status::NotSupported, "left out"))
+    }
+
+    #[test]
+    fn a_hypervisor_of_no_known_generation_is_captured_and_stands_in_for_itself() {
+        let host =
+            SimHost::start(SimConfig::from_query([("xen", "4.22"), ("domains", "2")]).unwrap()).unwrap();
+        let places = Places {
+            hypervisor: Questions::over(Arc::new(Unknown(host.hypercall_port())), &Log::default()),
+            xenstore: nothing(),
+            xend: nothing(),
+            xl: nothing(),
+            store: nothing(),
+            embedded: None,
+        };
+        let (capture, _) = take(places, &OpenOptions::default());
+        let call = |op: &str| -> &Answered {
+            capture
+                .records
+                .iter()
+                .find_map(|record| match record {
+                    Record::Hypercall(answered) if answered.op == op => Some(answered),
+                    _ => None,
+                })
+                .unwrap()
+        };
+        let list = call("sysctl.getdomaininfolist");
+        assert_eq!(list.record_bytes, None);
+        let text = capture.to_text();
+        assert!(!text.contains(&SECRET.simple().to_string()), "{text}");
+        // No part of it is left either.
+        let hex = SECRET.simple().to_string();
+        assert!((0..16).all(|at| !text.contains(&hex[at..at + 16])), "{text}");
+        assert!(text.contains("00000000000040008000"), "a uuid's replacement: {text}");
+        assert_eq!(call("sysctl.physinfo").errno, 0);
+
+        let path = std::env::temp_dir().join(format!("xenith-capture-unknown-{}.jsonl", std::process::id()));
+        capture.write(&path, true).unwrap();
+        let uri = format!("xen+sim:///?capture={}", path.display());
+        let (again, _) = Capture::of(Some(&uri), &OpenOptions::default()).unwrap();
+        let report = HostReport::of(Some(&uri), &OpenOptions::default()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let calls = |capture: &Capture| -> Vec<Record> {
+            capture.records.iter().filter(|record| matches!(record, Record::Hypercall(_))).cloned().collect()
+        };
+        assert_eq!(calls(&again), calls(&capture));
+        let failure = report.failure.unwrap();
+        assert!(failure.message.contains("5.7"), "{failure}");
+    }
 
     #[test]
     fn a_failure_says_what_kind_it_is_and_no_names() {

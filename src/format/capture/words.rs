@@ -31,6 +31,8 @@ const KEYS: &str = "
     ring rx-ring-ref s3 s4 save scsi sda sdl secondary serverid shared shadow sndif soundhw spice stdvga store-evtchn store-mfn stubdom
     stubdom-vmid sync sys tap-ctl tapdisk timer timeoffset tx-ring-ref unplug-ok update usb usbdevice vbd3 vdevb vendor-class vfbs vga video vmid vts
     xauthority xenaccess xenapi xenguest xenio xenbus bus feature state-path device-id vendor-id class-id unplugged usbctrl usbport qusb v9fs 9pfs pvcalls sound displ camera
+    trusted direct-io-safe xdp-headroom backends bios allow-memory-relocate ostype acpi_s3 acpi_s4 acpi_laptop_slate device-model-pid device-model-version
+    device-model-domid dm-mode proto rtc_timeoffset hvmloader_debug xsave cpuid_policy
     backend-kind suspend_evtchn suspend_event_channel guest-suspend domains s-state console-limit xs lsm watermark event laptop_slate_mode power-state
 ";
 
@@ -56,6 +58,8 @@ const NUMBERS: &str = "
     state domid backend-id frontend-id online target static-max videoram limit port handle removable bootable vcpus vcpu_avail memory maxmem shadow_memory
     restart_count cores_per_socket threads_per_core sockets_per_node nr_cpus nr_nodes total_memory free_memory cpu_mhz xen_major xen_minor xen_pagesize xend_config_format
     memory_dynamic_max memory_dynamic_min memory_static_max memory_static_min online_vcpus cpu_weight cpu_cap status vcpu_count number devid virtual-device
+    platform-feature-multiprocessor-suspend platform-feature-xs_reset_watches discard-enable discard-secure tx-ring-ref rx-ring-ref event-channel-tx event-channel-rx
+    sector-size physical-sector-size info trusted direct-io-safe acpi_s3 acpi_s4 acpi_laptop_slate allow-memory-relocate xdp-headroom
     num_devs hotplug_status mtu cpumap acpi apic pae hap nestedhvm viridian hpet localtime sdl vnc vncunused dom id index
     ring-page-order multi-touch interface-version ssidref running blocked store_mfn console_mfn
 ";
@@ -69,7 +73,7 @@ const VALUES: &str = "
     stdio phy tap file tap2 qdisk disk cdrom floppy w r rw ro poweroff reboot halt suspend crash destroy restart preserve rename-restart
     coredump-destroy coredump-restart ignore none pty x86_64-abi x86_32-abi x86_64 i686 linux xen xenpv xenfv credit credit2 sedf
     front back netfront netback front-end bridge vhd qcow qcow2 raw aio empty True False None yes no hda hdb hdc hdd xvda xvdb xvdc
-    xvdd sda sdb sda1 xvda1 xvda2 fb0 Linux Xen xen-3.0-x86_64 live unknown auto native
+    vt100 vif_ioemu seabios rombios ovmf xvdd sda sdb sda1 xvda1 xvda2 fb0 Linux Xen xen-3.0-x86_64 live unknown auto native
 ";
 
 fn lists(list: &str, word: &str) -> bool {
@@ -99,7 +103,7 @@ const FORM_WORDS: &str = "
     abs pointer raw barrier flush cache persistent discard sg gso tcpv4 tcpv6 gso-tcpv4 gso-tcpv6 rx copy flip tx ipv6 csum offload no ctrl ring split channels event
     multicast control large indirect segments segs grants num queues max pages page order ref rxref txref uri driver suspend poweroff reboot halt s3 s4 wakeup
     sysrq update xs reset watches hotplug state multi touch width height contacts balloon laptop slate mode
-    power trustee xdp headroom size entries requests write same secure erase static memory dynamic hash
+    notify prefix power trustee xdp headroom size entries requests write same secure erase static memory dynamic hash
 ";
 
 /// Whether the value of `key` may be said: a word that is kept anywhere, or a number where the key has harmless ones.
