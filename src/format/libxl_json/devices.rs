@@ -1,6 +1,6 @@
 //! Disks, network interfaces, screens, PCI devices.
 
-use super::value::{Node, Result};
+use super::value::{Faults, Node, Result};
 use crate::format::error::shown;
 use crate::model::Guest;
 use crate::model::guest::{
@@ -11,28 +11,27 @@ use crate::model::guest::{
 const VNC_PORT: u16 = 5900;
 
 /// Adds the devices of a configuration.
-pub(super) fn add(config: &Node<'_>, guest: &mut Guest) -> Result<()> {
+pub(super) fn add(config: &Node<'_>, guest: &mut Guest, faults: &mut Faults) {
     // Floppy drives are there already, and come last.
     let floppies = std::mem::take(&mut guest.disks);
-    for node in config.list_at("disks")? {
-        guest.disks.push(disk(&node)?);
+    for node in faults.keep(config.list_at("disks")) {
+        guest.disks.extend(faults.kept(disk(&node)));
     }
     guest.disks.extend(floppies);
     guest.sort_disks();
-    for node in config.list_at("nics")? {
-        let interface = interface(&node, guest.is_hvm())?;
-        guest.interfaces.push(interface);
+    for node in faults.keep(config.list_at("nics")) {
+        guest.interfaces.extend(faults.kept(interface(&node, guest.is_hvm())));
     }
-    for node in config.list_at("pcidevs")? {
-        guest.pci_devices.push(pci(&node)?);
+    for node in faults.keep(config.list_at("pcidevs")) {
+        guest.pci_devices.extend(faults.kept(pci(&node)));
     }
     // An HVM guest's screens stand in its own part of b_info; libvirt repeats them here.
     if !guest.is_hvm() {
-        for node in config.list_at("vfbs")? {
-            guest.graphics.extend(screens(&node, node.text_at("keymap")?, true)?);
+        for node in faults.keep(config.list_at("vfbs")) {
+            let keymap = faults.keep(node.text_at("keymap"));
+            guest.graphics.extend(faults.keep(screens(&node, keymap, true)));
         }
     }
-    Ok(())
 }
 
 fn disk(node: &Node<'_>) -> Result<Disk> {

@@ -1,7 +1,7 @@
 //! `c_info`, `b_info` and the `on_*` actions.
 
 use super::devices;
-use super::value::{Node, Result};
+use super::value::{Faults, Node, Result};
 use crate::format::chardev::from_words;
 use crate::format::error::shown;
 use crate::format::xl::dm;
@@ -22,39 +22,43 @@ const VGA_KIB: u32 = 16384;
 /// Where distributions keep the UEFI firmware that libxl finds by itself.
 const OVMF: &str = "/usr/lib/xen/boot/ovmf.bin";
 
-/// The guest of one configuration.
-pub(super) fn guest(config: &Node<'_>) -> Result<Guest> {
-    config.object()?;
-    let Some(identity) = config.object_at("c_info")? else {
-        return config.fault("this is no domain's configuration: it has no c_info");
-    };
-    let Some(build) = config.object_at("b_info")? else {
-        return config.fault("this is no domain's configuration: it has no b_info");
-    };
-    let mut guest = Guest { name: name(&identity)?, uuid: uuid(&identity)?, ..Guest::default() };
-    guest.os.kind = kind(&identity)?;
-    let own = own_part(&build, guest.os.kind)?;
-    (guest.max_memory_kib, guest.memory_kib) = memory(&build)?;
-    guest.vcpus = vcpus(&build)?;
-    os(&build, &own, &mut guest)?;
-    clock(&build, &mut guest)?;
-    guest.features.hap = identity.flag_at("hap")?;
-    guest.emulator = build.text_at("device_model")?;
+/// The guest of one configuration; it is one only where there are no faults.
+pub(super) fn guest(config: &Node<'_>, faults: &mut Faults) -> Guest {
+    let parts = config.object().and_then(|()| {
+        let Some(identity) = config.object_at("c_info")? else {
+            return config.fault("this is no domain's configuration: it has no c_info");
+        };
+        let Some(build) = config.object_at("b_info")? else {
+            return config.fault("this is no domain's configuration: it has no b_info");
+        };
+        Ok((identity, build))
+    });
+    let Some((identity, build)) = faults.kept(parts) else { return Guest::default() };
+    let mut guest =
+        Guest { name: faults.keep(name(&identity)), uuid: faults.keep(uuid(&identity)), ..Guest::default() };
+    guest.os.kind = faults.kept(kind(&identity)).unwrap_or(GuestType::Pv);
+    let own = faults.kept(own_part(&build, guest.os.kind)).unwrap_or_else(|| build.clone());
+    (guest.max_memory_kib, guest.memory_kib) = faults.keep(memory(&build));
+    guest.vcpus = faults.keep(vcpus(&build));
+    faults.keep(os(&build, &own, &mut guest));
+    faults.keep(clock(&build, &mut guest));
+    guest.features.hap = faults.keep(identity.flag_at("hap"));
+    guest.emulator = faults.keep(build.text_at("device_model"));
     match guest.os.kind {
-        GuestType::Hvm => hvm(&build, &own, &mut guest)?,
-        GuestType::Pvh => guest.features.acpi = build.flag_at("acpi")?.unwrap_or(false),
+        GuestType::Hvm => faults.keep(hvm(&build, &own, &mut guest)),
+        GuestType::Pvh => guest.features.acpi = faults.keep(build.flag_at("acpi")).unwrap_or(false),
         GuestType::Pv => {}
     }
-    devices::add(config, &mut guest)?;
+    devices::add(config, &mut guest, faults);
     // libxl's own default is to destroy in each case.
     for (key, action) in [
         ("on_poweroff", &mut guest.on_poweroff),
         ("on_reboot", &mut guest.on_reboot),
         ("on_crash", &mut guest.on_crash),
     ] {
-        *action = lifecycle(config, key)?;
+        *action = faults.kept(lifecycle(config, key)).unwrap_or(Lifecycle::Destroy);
     }
-    Ok(guest)
+    guest
 }
 
 fn name(identity: &Node<'_>) -> Result<String> {

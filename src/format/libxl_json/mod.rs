@@ -11,13 +11,15 @@
 
 mod devices;
 mod guest;
+mod locate;
 mod value;
 
 use super::SyntaxError;
-use super::error::Place;
-use super::problem::{Examined, Problem};
+use super::error::{Place, shown};
+use super::problem::{Examined, Problem, Sink};
 use crate::model::{DomId, Guest};
-use value::Node;
+use locate::{Step, locate};
+use value::{Fault, Faults, Node};
 
 const LANGUAGE: &str = "libxl's JSON";
 /// The longest text that is read; a domain's configuration has some kilobytes.
@@ -40,51 +42,80 @@ pub struct Described {
 /// deeper than 127 levels; a domain without a name or kind; a known key with a value of the wrong type or out of range (with its place,
 /// such as `[1].config.b_info.max_memkb`).
 pub fn from_json(text: &str) -> Result<Vec<Described>, SyntaxError> {
+    let (domains, faults) = read(text)?;
+    let Some(Fault { path, message }) = faults.0.into_iter().next() else { return Ok(domains) };
+    let at = locate(text, &[&path]).into_iter().flatten().next();
+    let place = at.map(|at| Place::of(text, at.start));
+    Err(SyntaxError { language: LANGUAGE, place, message })
+}
+
+/// Reads a text as [`from_json`] does and says all that is wrong with it; the guest is the first.
+pub fn examine(text: &str) -> Examined {
+    let (domains, Faults(faults)) = match read(text) {
+        Ok(read) => read,
+        Err(error) => return Examined { guest: None, problems: vec![Problem::of(error)] },
+    };
+    let mut found = Sink::default();
+    let paths: Vec<&[Step<'_>]> = faults.iter().map(|fault| fault.path.as_slice()).collect();
+    let places = locate(text, &paths);
+    for (fault, place) in faults.iter().zip(places) {
+        match place {
+            Some(at) => found.error(at, &fault.message),
+            None => found.error_of_all(&fault.message),
+        }
+    }
+    let guest = domains.into_iter().next().map(|domain| domain.guest);
+    if guest.is_none() && faults.is_empty() {
+        found.error_of_all("no domain in it");
+    }
+    Examined::new(guest, found, LANGUAGE, text)
+}
+
+/// The domains, and what is wrong; they are such only where nothing is.
+fn read(text: &str) -> Result<(Vec<Described>, Faults), SyntaxError> {
     let fault = |place, message| SyntaxError { language: LANGUAGE, place, message };
     if text.len() > MAX_TEXT {
         let message = format!("{} bytes are more than the {MAX_TEXT} that are read", text.len());
         return Err(fault(None, message));
     }
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-        let place = Some(Place { line: error.line(), column: error.column() });
-        fault(place, format!("not JSON from here on ({:?})", error.classify()))
+        // The library counts bytes, and 0 for what stands before the first.
+        let line = error.line().max(1);
+        let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        let place = Place::of(text, start + error.column().saturating_sub(1));
+        let words = error.to_string();
+        let why = words.split(" at line ").next().unwrap_or(&words);
+        fault(Some(place), format!("not JSON from here on: {}", shown(why)))
     })?;
     let root = Node::root(&value);
-    let domains = match &value {
-        serde_json::Value::Array(_) => root.elements().and_then(|list| list.iter().map(domain).collect()),
-        _ => domain(&root).map(|one| vec![one]),
+    let mut faults = Faults::default();
+    let nodes = match &value {
+        serde_json::Value::Array(_) => faults.keep(root.elements()),
+        _ => vec![root],
     };
-    domains.map_err(|message| fault(None, message))
-}
-
-/// Reads a text as [`from_json`] does and says what is wrong with it; the guest is the first.
-pub fn examine(text: &str) -> Examined {
-    match from_json(text) {
-        Ok(domains) => {
-            Examined { guest: domains.into_iter().next().map(|domain| domain.guest), problems: Vec::new() }
-        }
-        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
-    }
+    let domains = nodes.iter().map(|node| domain(node, &mut faults)).collect();
+    Ok((domains, faults))
 }
 
 /// `{"domid": 5, "config": {...}}`, or a configuration by itself.
-fn domain(node: &Node<'_>) -> value::Result<Described> {
+fn domain(node: &Node<'_>, faults: &mut Faults) -> Described {
     let Some(config) = node.child("config") else {
-        return Ok(Described { domid: None, guest: guest::guest(node)? });
+        return Described { domid: None, guest: guest::guest(node, faults) };
     };
-    config.object()?;
-    let domid = match node.child("domid") {
+    let domid = faults.keep(domid(node));
+    Described { domid, guest: guest::guest(&config, faults) }
+}
+
+fn domid(node: &Node<'_>) -> value::Result<Option<DomId>> {
+    let Some(number) = node.child("domid") else { return Ok(None) };
+    match number.integer()? {
         // -1 and its unsigned form stand for none.
-        Some(number) => match number.integer()? {
-            -1 | 0xffff_ffff => None,
-            domid => match DomId::try_from(domid) {
-                Ok(domid) if domid <= MAX_DOMID => Some(domid),
-                _ => return number.fault(format!("no domain has the number {domid}")),
-            },
+        -1 | 0xffff_ffff => Ok(None),
+        domid => match DomId::try_from(domid) {
+            Ok(domid) if domid <= MAX_DOMID => Ok(Some(domid)),
+            _ => number.fault(format!("no domain has the number {domid}")),
         },
-        None => None,
-    };
-    Ok(Described { domid, guest: guest::guest(&config)? })
+    }
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ fn a_fault_names_its_place() {
         (r#"{"c_info": {"type": "pv"}, "b_info": {}}"#.into(), "c_info: the name is missing"),
         ("3".into(), "expected an object, found 3"),
         ("{\n  oops".into(), "line 2, column 3: not JSON"),
-        ("".into(), "line 1, column 0: not JSON"),
+        ("".into(), "line 1, column 1: not JSON"),
     ] {
         let message = fault(&text);
         assert!(message.contains(expected), "{text}: {message}");
@@ -324,4 +324,36 @@ proptest! {
         }
         let _ = from_json(&text.into_iter().collect::<String>());
     }
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_with_its_place() {
+    let text = r#"[{"domid": 99999, "config": {
+  "c_info": {"name": "a/b", "type": "pv"},
+  "b_info": {"max_memkb": "much", "max_vcpus": 1},
+  "nics": [{"mac": "1"}, {"mac": 5}],
+  "on_crash": 7}}]"#;
+    let said: Vec<String> = examine(text).problems.iter().map(ToString::to_string).collect();
+    let said: Vec<&str> = said.iter().map(|one| one.trim_start_matches("libxl's JSON, line ")).collect();
+    assert_eq!(
+        said,
+        [
+            "1, column 12: [0].domid: no domain has the number 99999",
+            "2, column 22: [0].config.c_info.name: the name 'a/b' has a '/', which no domain's name can have",
+            "3, column 27: [0].config.b_info.max_memkb: expected a whole number, found 'much'",
+            "4, column 20: [0].config.nics[0].mac: '1' is no MAC address",
+            "4, column 34: [0].config.nics[1].mac: expected a text, found 5",
+            "5, column 15: [0].config.on_crash: expected a text, found 7",
+        ]
+    );
+    assert_eq!(
+        from_json(text).unwrap_err().to_string(),
+        "libxl's JSON, line 1, column 12: [0].domid: no domain has the number 99999"
+    );
+    let said = examine("[\n {\"a\": tru}]").problems.remove(0).to_string();
+    assert!(
+        said.starts_with("libxl's JSON, line 2, column 11: not JSON from here on: expected ident"),
+        "{said}"
+    );
+    assert_eq!(examine("[]").problems.remove(0).to_string(), "libxl's JSON: no domain in it");
 }

@@ -5,10 +5,35 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::locate::Step;
 use crate::format::error::shown;
 
-/// The error is a sentence with the place in it.
-pub(super) type Result<T> = std::result::Result<T, String>;
+/// What is wrong, and with which value.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// From the top to it.
+    pub(super) path: Vec<Step<'static>>,
+    /// A sentence, with the value's place in libxl's words before it: `[1].config.b_info.max_memkb: ...`.
+    pub(super) message: String,
+}
+
+pub(super) type Result<T> = std::result::Result<T, Fault>;
+
+/// All that is wrong with a text.
+#[derive(Debug, Default)]
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    /// What was read, or its kind's default where a fault is kept in its place.
+    pub(super) fn keep<T: Default>(&mut self, result: Result<T>) -> T {
+        self.kept(result).unwrap_or_default()
+    }
+
+    /// What was read; None where a fault is kept.
+    pub(super) fn kept<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|fault| self.0.push(fault)).ok()
+    }
+}
 
 /// A value and where it is.
 #[derive(Clone)]
@@ -21,13 +46,15 @@ pub(super) struct Node<'a> {
 #[derive(Clone)]
 struct Place<'a> {
     parent: Rc<Node<'a>>,
-    step: Step,
+    step: Step<'static>,
 }
 
-#[derive(Clone, Copy)]
-enum Step {
-    Key(&'static str),
-    Element(usize),
+impl Place<'_> {
+    fn path(&self) -> Vec<Step<'static>> {
+        let mut path = self.parent.place.as_ref().map(Place::path).unwrap_or_default();
+        path.push(self.step);
+        path
+    }
 }
 
 /// `[1].config.b_info.max_memkb`
@@ -52,8 +79,8 @@ impl<'a> Node<'a> {
     /// A sentence about this value as an error.
     pub(super) fn fault<T>(&self, message: impl fmt::Display) -> Result<T> {
         Err(match &self.place {
-            Some(place) => format!("{place}: {message}"),
-            None => message.to_string(),
+            Some(place) => Fault { path: place.path(), message: format!("{place}: {message}") },
+            None => Fault { path: Vec::new(), message: message.to_string() },
         })
     }
 
