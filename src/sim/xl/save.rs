@@ -13,6 +13,7 @@ use super::{Ended, Parts, Refused, Text, Waits, Xl, messages};
 use crate::format::xl::{from_xl, to_xl};
 use crate::model::{DomId, Guest, GuestType};
 use crate::sim::machine::reason;
+use crate::sim::release::Release;
 use crate::wire::saved::Head;
 
 /// How long libxl waits for a guest to suspend.
@@ -158,8 +159,9 @@ impl Xl {
             let _ = parts.machine.unpause(domid);
         }
         let kind = if kind == GuestType::Pv { "PV" } else { "HVM" };
+        let Release { major, minor, .. } = parts.machine.release();
         let done = format!(
-            "xc: info: Found x86 {kind} domain from Xen 4.17\nxc: info: Restoring domain\nxc: info: Restore successful\n"
+            "xc: info: Found x86 {kind} domain from Xen {major}.{minor}\nxc: info: Restoring domain\nxc: info: Restore successful\n"
         );
         Ok(Text::err(done).after(said).exits(0))
     }
