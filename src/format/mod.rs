@@ -21,6 +21,7 @@ pub mod sxpr;
 pub mod validate;
 pub mod xenvm;
 pub mod xl;
+pub mod xm;
 pub mod xml;
 
 pub use error::{Place, SyntaxError};

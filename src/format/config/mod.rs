@@ -142,7 +142,7 @@ pub(in crate::format) fn read<L: Language>(
     text: &str,
 ) -> std::result::Result<Reading, SyntaxError> {
     let parsed = language.settings(text).and_then(|mut settings| {
-        let guest = language.guest(&mut settings)?;
+        let guest = settings.finish(|settings| language.guest(settings))?;
         Ok((guest, settings.others))
     });
     match parsed {

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Result, Statement, Value, fault};
+use super::{Fault, Kind, Result, Statement, Value, fault};
 use crate::format::error::shown;
 
 /// The settings that have not been taken yet.
 pub(in crate::format) struct Settings {
     left: BTreeMap<String, Value>,
+    /// Keys that only running the file would tell, and where it says so.
+    unreadable: BTreeMap<String, Fault>,
+    /// The first of those that was asked for.
+    missed: Option<Fault>,
+    /// How the language reads a number.
+    number: fn(&str) -> Option<i64>,
     /// What has no place in the model: keys, or parts of a key's value, with their places.
     pub(in crate::format) others: Vec<(String, usize)>,
 }
@@ -29,10 +35,32 @@ impl Settings {
                 }
             }
         }
-        Ok(Settings { left, others: Vec::new() })
+        Ok(Settings { left, unreadable: BTreeMap::new(), missed: None, number, others: Vec::new() })
+    }
+
+    /// The same for a language whose files are programs: `unreadable` are the keys that only running the file would tell, and what is to
+    /// be said of each, `code` is what is passed over, and `number` reads its numbers.
+    pub(in crate::format) fn of_program(
+        statements: &[Statement],
+        unreadable: BTreeMap<String, Fault>,
+        code: Vec<(String, usize)>,
+        number: fn(&str) -> Option<i64>,
+    ) -> Result<Self> {
+        Ok(Settings { unreadable, others: code, number, ..Self::of(statements)? })
+    }
+
+    /// What `read` makes of them. A key that it asks for and that cannot be known is an error, whatever else is.
+    pub(in crate::format) fn finish<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let read = read(self);
+        self.missed.take().map_or(read, Err)
     }
 
     pub(in crate::format) fn take(&mut self, key: &str) -> Option<Value> {
+        if let Some(fault) = self.unreadable.remove(key)
+            && self.missed.as_ref().is_none_or(|first| fault.at < first.at)
+        {
+            self.missed = Some(fault);
+        }
         self.left.remove(key)
     }
 
@@ -66,7 +94,7 @@ impl Settings {
     pub(in crate::format) fn number<N: TryFrom<i64>>(&mut self, key: &str) -> Result<Option<N>> {
         match self.text_at(key)? {
             None => Ok(None),
-            Some((text, at)) => match number(&text).map(N::try_from) {
+            Some((text, at)) => match (self.number)(&text).map(N::try_from) {
                 Some(Ok(number)) => Ok(Some(number)),
                 Some(Err(_)) => fault(at, format!("{key} = {} is out of range", shown(&text))),
                 None => fault(at, format!("{key} = '{}' is no number", shown(&text))),

@@ -22,6 +22,9 @@ mod write;
 
 use std::collections::BTreeMap;
 
+pub(in crate::format) use read::{rate, source};
+pub(in crate::format) use write::{check, managed, uname};
+
 use super::error::SyntaxError;
 use super::problem::{Examined, Sink};
 use crate::error::Result;

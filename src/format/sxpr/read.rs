@@ -335,7 +335,7 @@ fn disk(device: &Sexpr) -> Option<Disk> {
 }
 
 /// `file:/path`, `phy:sda`, `tap:aio:/path`, `tap:tapdisk:qcow2:/path`, `nfs:...`.
-fn source(uname: &str, disk: &mut Disk) {
+pub(in crate::format) fn source(uname: &str, disk: &mut Disk) {
     let Some((driver, rest)) = uname.split_once(':').filter(|(driver, _)| !driver.contains('/')) else {
         disk.source = Some(uname.to_owned());
         return;
@@ -415,7 +415,7 @@ fn interface<'a>(device: &'a Sexpr, is_hvm: bool, faults: &mut Faults<'a>) -> In
 }
 
 /// `10240KB/s`, `1MB/s@20ms`, `8Mb/s` (bits) in KiB per second.
-fn rate(text: &str) -> Option<u64> {
+pub(in crate::format) fn rate(text: &str) -> Option<u64> {
     let (rate, interval) = text.split_once('@').unwrap_or((text, ""));
     if !interval.chars().all(|c| c.is_ascii_alphanumeric()) {
         return None;

@@ -86,12 +86,7 @@ pub(super) fn vm(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
         vm.0.push(device(interface(one, guest.is_hvm(), format)?));
     }
     if let Some(device) = guest.pci_devices.iter().find(|device| device.managed) {
-        // Left out, the guest would fail to start, or start with a device that the host still drives.
-        return Err(unsupported(format!(
-            "managed='yes' of the PCI device {}: xend takes none from the host's drivers; give it to pciback yourself and say \
-             managed='no'",
-            device.address
-        )));
+        return Err(managed(device));
     }
     if !guest.pci_devices.is_empty() {
         vm.0.push(device(pci(&guest.pci_devices)));
@@ -105,12 +100,22 @@ pub(super) fn vm(guest: &Guest, format: XendFormat) -> Result<Sexpr> {
     Ok(vm.into_node("vm"))
 }
 
+/// The error of a device that is to be taken from the host's driver: left out, the guest would fail to start, or start with a device that the
+/// host still drives.
+pub(in crate::format) fn managed(device: &PciDevice) -> Error {
+    unsupported(format!(
+        "managed='yes' of the PCI device {}: xend takes none from the host's drivers; give it to pciback yourself and say \
+         managed='no'",
+        device.address
+    ))
+}
+
 fn device(value: Sexpr) -> Sexpr {
     Sexpr::node("device", [value])
 }
 
 /// What no xend can hold.
-fn check(guest: &Guest) -> Result<()> {
+pub(in crate::format) fn check(guest: &Guest) -> Result<()> {
     if let Some(what) = beyond_xend(guest) {
         return Err(unsupported(what));
     }
@@ -431,7 +436,7 @@ fn disk(disk: &Disk, is_hvm: bool, format: XendFormat) -> Option<Sexpr> {
 }
 
 /// Who serves a disk, and what: `file:/path`, `phy:/dev/sda`, `tap:aio:/path`.
-fn uname(disk: &Disk, source: &str) -> String {
+pub(in crate::format) fn uname(disk: &Disk, source: &str) -> String {
     match (disk.driver.as_deref(), disk.kind) {
         (Some(driver @ ("tap" | "tap2")), _) => {
             let format = disk.format.as_deref().filter(|format| *format != "raw").unwrap_or("aio");
