@@ -477,8 +477,8 @@ typedef struct xenith_domain_info {
  */
 typedef struct xenith_convert_options {
     /**
-     * The age of xend that an S-expression is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 is 3.1
-     * to 4.4. 0: 4.
+     * The age of xend that an S-expression or a configuration of xm is for: 1 is Xen 3.0.2, 2 is
+     * 3.0.3, 3 is 3.0.4, 4 is 3.1 to 4.4. 0: 4.
      */
     uint32_t xend_config_format;
 } xenith_convert_options;
@@ -1656,7 +1656,7 @@ xenith_status xenith_capture_write(const char *uri,
  *
  * Road: none.
  *
- * @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+ * @param format        the language: "xen-xl", "xen-xm", "xen-sxpr", "xenvm"
  * @param text          the definition
  * @param options       NULL (with options_size 0) for the defaults
  * @param options_size  `sizeof *options`
@@ -1684,7 +1684,7 @@ xenith_status xenith_domain_xml_from_native(const char *format,
  *
  * Road: none.
  *
- * @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+ * @param format        the language: "xen-xl", "xen-xm", "xen-sxpr", "xenvm"
  * @param xml           the domain XML
  * @param options       NULL (with options_size 0) for the defaults
  * @param options_size  `sizeof *options`
@@ -1715,7 +1715,8 @@ xenith_status xenith_domain_xml_to_native(const char *format,
  *
  * Road: none.
  *
- * @param format    the language: "domain-xml", "xen-xl", "xen-sxpr", "xenvm", "libxl-json"; NULL to
+ * @param format    the language: "domain-xml", "xen-xl", "xen-xm", "xen-sxpr", "xenvm", "libxl-json";
+ * NULL to
  *                  have it guessed from the text
  * @param text      the definition
  * @param flags     0

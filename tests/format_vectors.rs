@@ -1,4 +1,4 @@
-//! libvirt's own conversion cases against this library's: domain XML <-> xend's configurations and xl's.
+//! libvirt's own conversion cases against this library's: domain XML <-> the configurations of xend, xm and xl.
 //!
 //! The cases are LGPL data and no part of this repository: they are read from `../shared/vectors/libvirt` (or `$XENITH_SHARED/vectors/libvirt`),
 //! and without them this test says that it compared nothing.
@@ -19,8 +19,13 @@ use xenith::wire::sexpr::Sexpr;
 /// How many cases pass (fewer is a step back), and how many there are.
 type Score = (usize, usize);
 
-/// Of the files: their kind and language, how many cases pass from it to XML, and to it, and how many there are of each.
-const FILES: [(&str, Native, Score, Score); 1] = [("xl", Native::Xl, (35, 35), (28, 28))];
+/// Of the files: their kind, language and age of xend, how many cases pass from it to XML, and to it, and how many there are of each.
+const FILES: [(&str, Native, XendFormat, Score, Score); 4] = [
+    ("xl", Native::Xl, XendFormat::V4, (35, 35), (28, 28)),
+    ("xm", Native::Xm, XendFormat::V4, (26, 26), (23, 23)),
+    ("xm-format1", Native::Xm, XendFormat::V1, (1, 1), (1, 1)),
+    ("xm-format2", Native::Xm, XendFormat::V2, (1, 1), (1, 1)),
+];
 
 /// Of each kind: how many cases pass (fewer is a step back), and how many there are.
 const SCORES: [(&str, usize, usize); 5] = [
@@ -41,7 +46,8 @@ fn libvirts_files_are_converted_as_libvirt_does() {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let word = |case: &serde_json::Value, key: &str| case[key].as_str().unwrap().to_owned();
     let mut fallen = Vec::new();
-    for (kind, native, from_score, to_score) in FILES {
+    for (kind, native, xend_format, from_score, to_score) in FILES {
+        let options = Options { xend_format, ..Options::default() };
         let cases = || manifest.as_array().unwrap().iter().filter(|case| word(case, "kind") == kind);
         for (direction, other, (least, all)) in
             [("cfg->xml", "xml->cfg", from_score), ("xml->cfg", "cfg->xml", to_score)]
@@ -55,8 +61,8 @@ fn libvirts_files_are_converted_as_libvirt_does() {
                 };
                 count += 1;
                 let result = match direction {
-                    "cfg->xml" => file_to_xml(native, &read("cfg"), &read("xml")),
-                    _ => xml_to_file(native, &read("xml"), &read("cfg")),
+                    "cfg->xml" => file_to_xml(native, options, &read("cfg"), &read("xml")),
+                    _ => xml_to_file(native, options, &read("xml"), &read("cfg")),
                 };
                 failed.extend(result.err().map(|why| (name, why)));
             }
@@ -77,15 +83,15 @@ fn libvirts_files_are_converted_as_libvirt_does() {
     assert!(fallen.is_empty(), "{}", fallen.join("\n"));
 }
 
-fn file_to_xml(native: Native, file: &str, document: &str) -> Result<(), String> {
-    let got = from_native(native, file, Options::default()).map_err(|error| error.to_string())?.text;
+fn file_to_xml(native: Native, options: Options, file: &str, document: &str) -> Result<(), String> {
+    let got = from_native(native, file, options).map_err(|error| error.to_string())?.text;
     // The firmware's folder of the host that they were made on.
     let (got, expected) = (tree(&got), tree(&document.replace("/LIBXL_FIRMWARE_DIR", "/usr/lib/xen/boot")));
     if got == expected { Ok(()) } else { Err(first_difference(&got, &expected)) }
 }
 
-fn xml_to_file(native: Native, document: &str, file: &str) -> Result<(), String> {
-    let got = to_native(native, document, Options::default()).map_err(|error| error.to_string())?.text;
+fn xml_to_file(native: Native, options: Options, document: &str, file: &str) -> Result<(), String> {
+    let got = to_native(native, document, options).map_err(|error| error.to_string())?.text;
     let (got, expected) = (settings(&got), settings(file));
     let lines = |settings: &BTreeMap<String, String>| -> Vec<String> {
         settings.iter().map(|(key, value)| format!("{key} = {value}")).collect()

@@ -9,8 +9,9 @@ use xenith::channel::hypercall;
 use xenith::error::Status;
 use xenith::format::capture::{Capture, Disguise, disguised_path, disguised_value};
 use xenith::format::convert::{self, Native, Options};
+use xenith::format::sxpr::XendFormat;
 use xenith::format::validate::Language;
-use xenith::format::{Examined, Severity, capabilities, libxl_json, sxpr, xl, xml};
+use xenith::format::{Examined, Severity, capabilities, libxl_json, sxpr, xl, xm, xml};
 use xenith::log::Log;
 use xenith::model::Guest;
 use xenith::model::guest::Live;
@@ -37,7 +38,7 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "xml", run: xml_text, words: XML_WORDS },
     Target { name: "xl", run: xl_text, words: XL_WORDS },
     Target { name: "xenvm", run: xenvm_text, words: XENVM_WORDS },
@@ -86,6 +87,7 @@ pub const TARGETS: [Target; 15] = [
             b"}\n{",
         ],
     },
+    Target { name: "xm", run: xm_text, words: XM_WORDS },
 ];
 
 const XML_WORDS: &[&[u8]] = &[
@@ -104,6 +106,21 @@ const XML_WORDS: &[&[u8]] = &[
     b"&#x10ffff;",
     b"<!DOCTYPE a>",
     b" unit='TiB'",
+];
+const XM_WORDS: &[&[u8]] = &[
+    b"disk=['",
+    b"vif=['",
+    b"builder='hvm'\n",
+    b"+=",
+    b"\"\"\"",
+    b"\\\n",
+    b"ur'",
+    b"\\x",
+    b"if x:\n    memory = 1\n",
+    b"def f(): disk.append(1)\n",
+    b"import name\n",
+    b"phy:/a,xvda,w",
+    b"; ",
 ];
 const XL_WORDS: &[&[u8]] = &[
     b"disk=['",
@@ -202,7 +219,7 @@ fn xml_text(bytes: &[u8]) {
     }
     for (native, _) in Native::ALL {
         if let Ok(converted) = convert::to_native(native, text, Options::default()) {
-            let Examined { problems, guest } = native.examine(&converted.text);
+            let Examined { problems, guest } = native.examine(&converted.text, XendFormat::V4);
             assert!(guest.is_some(), "{}: {problems:?}\n{}", native.name(), converted.text);
         }
         let _ = convert::to_native(native, text, Options { lenient: true, ..Options::default() });
@@ -226,6 +243,36 @@ fn xl_text(bytes: &[u8]) {
     other.interfaces.clear();
     if let Ok(edited) = xl::update(text, &other) {
         let again = xl::from_xl(&edited).unwrap_or_else(|error| panic!("{error}\n{edited}"));
+        assert_eq!((again.memory_kib, again.interfaces.len()), (64 << 10, 0), "{edited}");
+    }
+}
+
+fn xm_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for age in [XendFormat::V1, XendFormat::V2, XendFormat::V3] {
+        if let Ok(guest) = xm::from_xm(text, age)
+            && let Ok(written) = xm::to_xm(&guest, age)
+        {
+            assert!(xm::from_xm(&written, age).is_ok(), "{written}");
+        }
+    }
+    let _ = xm::looks_like_domain(text);
+    let age = XendFormat::V4;
+    let Some(guest) = examined(Language::Native(Native::Xm), text) else { return };
+    survives_xml(&guest);
+    // A text that says the same already is left as it is.
+    if let Ok(edited) = xm::update(text, &guest, age) {
+        assert_eq!(edited, text);
+    }
+    if let Ok(written) = xm::to_xm(&guest, age) {
+        assert!(xm::from_xm(&written, age).is_ok(), "{written}");
+    }
+    let mut other = guest;
+    other.memory_kib = 64 << 10;
+    other.max_memory_kib = 64 << 10;
+    other.interfaces.clear();
+    if let Ok(edited) = xm::update(text, &other, age) {
+        let again = xm::from_xm(&edited, age).unwrap_or_else(|error| panic!("{error}\n{edited}"));
         assert_eq!((again.memory_kib, again.interfaces.len()), (64 << 10, 0), "{edited}");
     }
 }

@@ -16,7 +16,7 @@ XML = """<domain type='xen'>
 PLAIN = XML.replace("  <title>web</title>\n", "")
 
 
-@pytest.mark.parametrize("format", ["xen-xl", "xen-sxpr", "xenvm"])
+@pytest.mark.parametrize("format", ["xen-xl", "xen-xm", "xen-sxpr", "xenvm"])
 def test_a_definition_goes_into_each_language_and_back(format: str) -> None:
     there = xenith.domain_xml_to_native(format, PLAIN)
     assert there.warnings == ()
@@ -27,6 +27,10 @@ def test_a_definition_goes_into_each_language_and_back(format: str) -> None:
 def test_the_age_of_xend_can_be_chosen() -> None:
     screen = PLAIN.replace("</domain>", "<devices><graphics type='vnc'/></devices></domain>")
     assert "(vfb " in xenith.domain_xml_to_native("xen-sxpr", screen).text
+    assert "vfb = [" in xenith.domain_xml_to_native("xen-xm", screen).text
+    hvm = "name = 'g'\nbuilder = 'hvm'\n"
+    assert "<acpi/>" in xenith.domain_xml_from_native("xen-xm", hvm).text
+    assert "<acpi/>" not in xenith.domain_xml_from_native("xen-xm", hvm, xend_config_format=1).text
     assert "(vfb " not in xenith.domain_xml_to_native("xen-sxpr", screen, xend_config_format=1).text
     with pytest.raises(xenith.InvalidArgError, match="xend_config_format is 9"):
         xenith.domain_xml_to_native("xen-sxpr", PLAIN, xend_config_format=9)

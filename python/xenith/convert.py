@@ -56,13 +56,16 @@ class Validation:
         return all(problem.severity != Severity.ERROR for problem in self.problems)
 
 
-def domain_xml_from_native(format: str, text: str, *, lenient: bool = False) -> Conversion:
+def domain_xml_from_native(
+    format: str, text: str, *, xend_config_format: int = 0, lenient: bool = False
+) -> Conversion:
     """Domain XML for a definition in a toolstack's language, passwords included.
 
-    ``format`` is ``"xen-xl"``, ``"xen-sxpr"`` or ``"xenvm"``. What has no place in domain XML raises :class:`NotSupportedError`; with
+    ``format`` is ``"xen-xl"``, ``"xen-xm"``, ``"xen-sxpr"`` or ``"xenvm"``, and ``xend_config_format`` the age of xend whose xm wrote the file:
+    1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 (and 0, the default) is 3.1 to 4.4. What has no place in domain XML raises :class:`NotSupportedError`; with
     ``lenient`` it is left out and named in the warnings. A text that is wrong raises :class:`InvalidConfigError`.
     """
-    return _convert("xenith_domain_xml_from_native", format, text, 0, lenient)
+    return _convert("xenith_domain_xml_from_native", format, text, xend_config_format, lenient)
 
 
 def domain_xml_to_native(
@@ -70,8 +73,7 @@ def domain_xml_to_native(
 ) -> Conversion:
     """A definition in a toolstack's language for domain XML, passwords included.
 
-    ``xend_config_format`` is the age of xend that an S-expression is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 (and 0, the default) is 3.1
-    to 4.4. Else as :func:`domain_xml_from_native`.
+    ``xend_config_format`` is the age of xend that an S-expression or an xm configuration is for. Else as :func:`domain_xml_from_native`.
     """
     return _convert("xenith_domain_xml_to_native", format, xml, xend_config_format, lenient)
 
@@ -79,7 +81,7 @@ def domain_xml_to_native(
 def validate(text: str, format: Optional[str] = None) -> Validation:
     """Says everything that is wrong with a guest's definition.
 
-    ``format`` is ``"domain-xml"``, ``"xen-xl"``, ``"xen-sxpr"``, ``"xenvm"`` or ``"libxl-json"``; None has it guessed from the text.
+    ``format`` is ``"domain-xml"``, ``"xen-xl"``, ``"xen-xm"``, ``"xen-sxpr"``, ``"xenvm"`` or ``"libxl-json"``; None has it guessed from the text.
     """
     named = None if format is None else encode(format, "format")
     language, problems = ctypes.c_char_p(), _abi.PROBLEMS()

@@ -20,8 +20,8 @@ use crate::format::sxpr::XendFormat;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct xenith_convert_options {
-    /// The age of xend that an S-expression is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 is 3.1
-    /// to 4.4. 0: 4.
+    /// The age of xend that an S-expression or a configuration of xm is for: 1 is Xen 3.0.2, 2 is
+    /// 3.0.3, 3 is 3.0.4, 4 is 3.1 to 4.4. 0: 4.
     pub xend_config_format: u32,
 }
 
@@ -45,7 +45,7 @@ fn options(given: xenith_convert_options, flags: u64) -> Result<Options> {
 ///
 /// Road: none.
 ///
-/// @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+/// @param format        the language: "xen-xl", "xen-xm", "xen-sxpr", "xenvm"
 /// @param text          the definition
 /// @param options       NULL (with options_size 0) for the defaults
 /// @param options_size  `sizeof *options`
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn xenith_domain_xml_from_native(
 ///
 /// Road: none.
 ///
-/// @param format        the language: "xen-xl", "xen-sxpr", "xenvm"
+/// @param format        the language: "xen-xl", "xen-xm", "xen-sxpr", "xenvm"
 /// @param xml           the domain XML
 /// @param options       NULL (with options_size 0) for the defaults
 /// @param options_size  `sizeof *options`

@@ -46,7 +46,8 @@ impl xenith_problem_list {
 ///
 /// Road: none.
 ///
-/// @param format    the language: "domain-xml", "xen-xl", "xen-sxpr", "xenvm", "libxl-json"; NULL to
+/// @param format    the language: "domain-xml", "xen-xl", "xen-xm", "xen-sxpr", "xenvm", "libxl-json";
+/// NULL to
 ///                  have it guessed from the text
 /// @param text      the definition
 /// @param flags     0
@@ -89,7 +90,7 @@ fn c_name(language: Language) -> &'static CStr {
 }
 
 /// A test holds these to being all.
-const NAMES: [&CStr; 5] = [c"domain-xml", c"xen-xl", c"xen-sxpr", c"xenvm", c"libxl-json"];
+const NAMES: [&CStr; 6] = [c"domain-xml", c"xen-xl", c"xen-xm", c"xen-sxpr", c"xenvm", c"libxl-json"];
 
 /// How many problems are in a list.
 ///

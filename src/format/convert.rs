@@ -4,16 +4,17 @@ use super::complete::complete;
 use super::problem::{Examined, Problem, Severity, more};
 use super::reduce::write_what_fits;
 use super::sxpr::XendFormat;
-use super::{sxpr, xenvm, xl, xml};
+use super::{sxpr, xenvm, xl, xm, xml};
 use crate::error::{Error, Result, Status};
 use crate::model::Guest;
-use crate::model::guest::Live;
 
 /// A language of a toolstack, by the name that libvirt's users know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Native {
     /// The files of xl.
     Xl,
+    /// The files of xm.
+    Xm,
     /// What xend takes and answers.
     Sxpr,
     /// The files of the single-domain monitor.
@@ -22,8 +23,12 @@ pub enum Native {
 
 impl Native {
     /// All, with their names.
-    pub const ALL: [(Native, &'static str); 3] =
-        [(Native::Xl, "xen-xl"), (Native::Sxpr, "xen-sxpr"), (Native::Xenvm, "xenvm")];
+    pub const ALL: [(Native, &'static str); 4] = [
+        (Native::Xl, "xen-xl"),
+        (Native::Xm, "xen-xm"),
+        (Native::Sxpr, "xen-sxpr"),
+        (Native::Xenvm, "xenvm"),
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -44,10 +49,11 @@ impl Native {
         })
     }
 
-    /// Reads a text in this language and says all that is wrong with it.
-    pub fn examine(self, text: &str) -> Examined {
+    /// Reads a text in this language, of that age of xend where that matters, and says all that is wrong with it.
+    pub fn examine(self, text: &str, xend_format: XendFormat) -> Examined {
         match self {
             Native::Xl => xl::examine(text),
+            Native::Xm => xm::examine(text, xend_format),
             Native::Sxpr => sxpr::examine(text),
             Native::Xenvm => xenvm::examine(text),
         }
@@ -85,9 +91,9 @@ pub struct Converted {
 /// Errors: [`Status::InvalidConfig`] with line and column for a text that is malformed or says something impossible;
 /// [`Status::NotSupported`], likewise, for what has no place in a guest's description, unless conversion is lenient.
 pub fn from_native(native: Native, text: &str, options: Options) -> Result<Converted> {
-    let (mut guest, warnings) = read(native.examine(text), options)?;
-    complete(native, &mut guest);
-    Ok(Converted { text: xml::write_with_secrets(&guest, &Live::default()), warnings })
+    let (mut guest, warnings) = read(native.examine(text, options.xend_format), options)?;
+    let form = complete(native, &mut guest, options.xend_format);
+    Ok(Converted { text: xml::write_as(&guest, form), warnings })
 }
 
 /// A definition in a toolstack's language for domain XML.
@@ -125,6 +131,7 @@ fn read(examined: Examined, options: Options) -> Result<(Guest, Vec<Problem>)> {
 fn write(native: Native, guest: &Guest, format: XendFormat) -> Result<String> {
     match native {
         Native::Xl => xl::to_xl_as_libvirt(guest),
+        Native::Xm => xm::to_xm(guest, format),
         Native::Sxpr => {
             let value = sxpr::to_sxpr(guest, format)?;
             let mut text = String::from_utf8_lossy(&value.to_bytes()).into_owned();
@@ -154,7 +161,7 @@ mod tests {
         let error = Native::from_name("vmx").unwrap_err();
         assert_eq!(
             (error.status, error.message.as_str()),
-            (Status::InvalidArg, "the format 'vmx' is not known; expected xen-xl, xen-sxpr, xenvm")
+            (Status::InvalidArg, "the format 'vmx' is not known; expected xen-xl, xen-xm, xen-sxpr, xenvm")
         );
     }
 
@@ -223,10 +230,18 @@ mod tests {
         let document = XML
             .replace("<title>t</title>", "")
             .replace("</domain>", "<devices><graphics type='vnc'/></devices></domain>");
-        let of = |xend_format| {
-            to_native(Native::Sxpr, &document, Options { xend_format, lenient: false }).unwrap().text
+        let of = |native, xend_format| {
+            to_native(native, &document, Options { xend_format, lenient: false }).unwrap().text
         };
-        assert!(of(XendFormat::V4).contains("(vfb ") && !of(XendFormat::V1).contains("(vfb "));
+        assert!(of(Native::Sxpr, XendFormat::V4).contains("(vfb "));
+        assert!(!of(Native::Sxpr, XendFormat::V1).contains("(vfb "));
+        assert!(of(Native::Xm, XendFormat::V4).contains("vfb = ["));
+        assert!(of(Native::Xm, XendFormat::V1).contains("vnc = 1\n"));
+        let file = "name = 'g'\nbuilder = 'hvm'\n";
+        let back = |xend_format| {
+            from_native(Native::Xm, file, Options { xend_format, lenient: false }).unwrap().text
+        };
+        assert!(back(XendFormat::V4).contains("<acpi/>") && !back(XendFormat::V1).contains("<acpi/>"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::convert::Native;
 use super::error::shown;
 use super::problem::{Examined, Problem};
+use super::sxpr::XendFormat;
 use super::{libxl_json, xml};
 use crate::error::{Error, Result};
 
@@ -63,17 +64,22 @@ impl Language {
             Some("sxp" | "sxpr" | "sexpr") => return Language::Native(Native::Sxpr),
             Some("json") => return Language::LibxlJson,
             Some("xl") => return Language::Native(Native::Xl),
+            Some("xm") => return Language::Native(Native::Xm),
             Some("xenvm") => return Language::Native(Native::Xenvm),
             _ => {}
         }
-        if is_unquoted(text) { Language::Native(Native::Xenvm) } else { Language::Native(Native::Xl) }
+        match is_unquoted(text) {
+            true => Language::Native(Native::Xenvm),
+            false if has_code(text) => Language::Native(Native::Xm),
+            false => Language::Native(Native::Xl),
+        }
     }
 
     /// Reads a text and says all that is wrong with it.
     pub fn examine(self, text: &str) -> Examined {
         match self {
             Language::DomainXml => xml::examine(text),
-            Language::Native(native) => native.examine(text),
+            Language::Native(native) => native.examine(text, XendFormat::V4),
             Language::LibxlJson => libxl_json::examine(text),
         }
     }
@@ -106,6 +112,12 @@ fn is_unquoted(text: &str) -> bool {
     bare > quoted
 }
 
+/// Whether lines begin as only Python's do: xm's files are programs.
+fn has_code(text: &str) -> bool {
+    let words = ["import ", "from ", "if ", "def "];
+    text.lines().any(|line| words.iter().any(|word| line.starts_with(word)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +133,8 @@ mod tests {
             ("name = 'g'", Some("g.xenvm"), "xenvm"),
             ("", Some("g.xml"), "domain-xml"),
             ("", None, "xen-xl"),
+            ("import os\nname = 'g'\nmemory = 64\n", Some("g.cfg"), "xen-xm"),
+            ("name = 'g'", Some("g.xm"), "xen-xm"),
         ] {
             assert_eq!(Language::guess(text, file).name(), name, "{text:?} {file:?}");
         }

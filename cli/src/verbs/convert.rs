@@ -56,9 +56,6 @@ pub(crate) struct ToArgs {
     /// Domain XML, at most 4 MiB; '-' is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: String,
-    /// The age of xend that an S-expression is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 is 3.1 to 4.4
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
-    xend_config_format: u32,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -69,13 +66,23 @@ struct CommonArgs {
     /// Leave out what the other language has no place for, and say so
     #[arg(long)]
     lenient: bool,
+    /// The age of xend that an S-expression or an xm configuration is for: 1 is Xen 3.0.2, 2 is 3.0.3, 3 is 3.0.4, 4 is 3.1 to 4.4
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
+    xend_config_format: u32,
+}
+
+impl CommonArgs {
+    fn options(&self) -> Options {
+        let xend_format = XendFormat::from_number(Some(self.xend_config_format)).unwrap_or(XendFormat::V4);
+        Options { xend_format, lenient: self.lenient }
+    }
 }
 
 /// `domxml-from-native`
 pub(crate) fn domxml_from_native(args: &FromArgs) -> Result<Answer, Failure> {
     let text = input::read_text(&args.file)?;
     let native = Native::from_name(&args.format)?;
-    let options = Options { lenient: args.common.lenient, ..Options::default() };
+    let options = args.common.options();
     let converted =
         from_native(native, &text, options).map_err(|error| advised(error, args.common.lenient))?;
     Ok(answer(native, "xml", converted, &args.file, &text))
@@ -85,8 +92,7 @@ pub(crate) fn domxml_from_native(args: &FromArgs) -> Result<Answer, Failure> {
 pub(crate) fn domxml_to_native(args: &ToArgs) -> Result<Answer, Failure> {
     let xml = input::read_text(&args.file)?;
     let native = Native::from_name(&args.format)?;
-    let xend_format = XendFormat::from_number(Some(args.xend_config_format)).unwrap_or(XendFormat::V4);
-    let options = Options { xend_format, lenient: args.common.lenient };
+    let options = args.common.options();
     let converted = to_native(native, &xml, options).map_err(|error| advised(error, args.common.lenient))?;
     Ok(answer(native, "config", converted, &args.file, &xml))
 }

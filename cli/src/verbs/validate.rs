@@ -21,7 +21,7 @@ it says that has no place in a guest's description. No host is needed, and nothi
 pub(crate) const AFTER: &str = "\
 The exit status is 0 for a good file, with warnings or without, and 1 for one with errors.
 
-Without --format the language is guessed: from how the file begins, from the ending of its name (.xml, .sxp, .json, .xl, .xenvm), \
+Without --format the language is guessed: from how the file begins, from the ending of its name (.xml, .sxp, .json, .xl, .xm, .xenvm), \
 from its quotes.
 
 JSON: {\"file\", \"format\", \"valid\", \"problems\": [{\"severity\", \"line\", \"column\", \"length\", \"message\"}]}. `severity` is \

@@ -29,6 +29,7 @@ mod write;
 use super::config::{self, edit};
 pub use super::config::{Other, Reading};
 use super::error::SyntaxError;
+use super::problem::Examined;
 use super::sxpr::XendFormat;
 use crate::error::Result;
 #[cfg(doc)]
@@ -42,6 +43,11 @@ use language::Xm;
 /// tell. At most 1 MiB is read.
 pub fn read(text: &str, format: XendFormat) -> Result<Reading, SyntaxError> {
     config::read(&Xm(format), text)
+}
+
+/// Reads a configuration and says what is wrong with it; what has no place in the model, and code, is a warning.
+pub fn examine(text: &str, format: XendFormat) -> Examined {
+    config::examine(&Xm(format), text)
 }
 
 /// The guest that a configuration says.

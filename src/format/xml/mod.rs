@@ -25,6 +25,17 @@ use crate::error::Result;
 use crate::model::Guest;
 use crate::model::guest::Live;
 
+/// The ages of libvirt's own descriptions, where they differ in what they say of every guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::format) enum Form {
+    /// Of the time of Xen 3.0: nothing of controllers, the places of drives on them, video cards or the balloon.
+    Early,
+    /// As this module says.
+    Usual,
+    /// Of today: whose driver gives a PCI device to the guest as well.
+    Late,
+}
+
 const LANGUAGE: &str = "domain XML";
 
 /// The guest that a description says.
@@ -86,12 +97,17 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Guest> {
 
 /// The description of a guest, without passwords. `live` is what is known while it runs; its default for an inactive one.
 pub fn write(guest: &Guest, live: &Live) -> String {
-    write::document(guest, live, false)
+    write::document(guest, live, false, Form::Usual)
 }
 
 /// [`write()`] with passwords.
 pub fn write_with_secrets(guest: &Guest, live: &Live) -> String {
-    write::document(guest, live, true)
+    write::document(guest, live, true, Form::Usual)
+}
+
+/// [`write_with_secrets`] of an inactive guest in one of libvirt's forms.
+pub(in crate::format) fn write_as(guest: &Guest, form: Form) -> String {
+    write::document(guest, &Live::default(), true, form)
 }
 
 #[cfg(test)]

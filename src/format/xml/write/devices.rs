@@ -1,5 +1,6 @@
 //! `<devices>`, in libvirt's order and with what libvirt adds.
 
+use super::super::Form;
 use super::chardevs::{channel, console, port};
 use super::{Out, word_of, yes_no};
 use crate::model::Guest;
@@ -11,14 +12,16 @@ use crate::model::guest::{
 /// More USB devices than a spice client can hand over.
 const MAX_REDIRECTIONS: u32 = 256;
 
-pub(super) fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) {
+pub(super) fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool, form: Form) {
     let is_hvm = guest.is_hvm();
     out.tag("devices").open();
     out.some_leaf("emulator", guest.emulator.as_ref());
     for (index, one) in guest.disks.iter().enumerate() {
-        disk(out, one, live.disk_backends.get(index).and_then(Option::as_ref));
+        disk(out, one, live.disk_backends.get(index).and_then(Option::as_ref), form);
     }
-    controllers(out, guest);
+    if form != Form::Early {
+        controllers(out, guest);
+    }
     for index in 0..guest.interfaces.len() {
         interface(out, guest, index, live);
     }
@@ -48,7 +51,7 @@ pub(super) fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) 
         for (index, one) in guest.videos.iter().enumerate() {
             video(out, one, index == 0);
         }
-    } else if !guest.graphics.is_empty() {
+    } else if !guest.graphics.is_empty() && form != Form::Early {
         video(out, &Video::usual(is_hvm), true);
     }
     for device in &guest.pci_devices {
@@ -57,6 +60,9 @@ pub(super) fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) 
             .attr("type", "pci")
             .attr("managed", yes_no(device.managed))
             .open();
+        if form == Form::Late {
+            out.tag("driver").attr("name", "xen").empty();
+        }
         out.tag("source").some("writeFiltering", device.permissive.then_some("no")).open();
         pci_address(out, device.address, false);
         out.close("source");
@@ -68,7 +74,9 @@ pub(super) fn devices(out: &mut Out, guest: &Guest, live: &Live, secrets: bool) 
     for _ in 0..guest.usb_redirections.min(MAX_REDIRECTIONS) {
         out.tag("redirdev").attr("bus", "usb").attr("type", "spicevmc").empty();
     }
-    out.tag("memballoon").attr("model", "xen").empty();
+    if form != Form::Early {
+        out.tag("memballoon").attr("model", "xen").empty();
+    }
     out.close("devices");
 }
 
@@ -101,7 +109,7 @@ fn usb_device(out: &mut Out, device: &UsbDevice) {
 }
 
 /// `backend` serves the disk, where the configuration leaves it to the toolstack.
-fn disk(out: &mut Out, disk: &Disk, backend: Option<&String>) {
+fn disk(out: &mut Out, disk: &Disk, backend: Option<&String>, form: Form) {
     let (kind, attribute) = match disk.kind {
         DiskKind::File => ("file", "file"),
         DiskKind::Block => ("block", "dev"),
@@ -135,7 +143,7 @@ fn disk(out: &mut Out, disk: &Disk, backend: Option<&String>) {
         out.tag("shareable").empty();
     }
     boot_order(out, disk.boot_order);
-    if let Some(address) = disk.address() {
+    if let Some(address) = disk.address().filter(|_| form != Form::Early) {
         out.tag("address")
             .attr("type", "drive")
             .attr("controller", address.controller)

@@ -6,6 +6,7 @@ mod devices;
 
 use std::fmt::Display;
 
+use super::Form;
 use crate::format::cpuset::cpu_ranges;
 use crate::model::Guest;
 use crate::model::guest::{
@@ -18,7 +19,7 @@ const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 const XEN_NAMESPACE: &str = "http://libvirt.org/schemas/domain/xen/1.0";
 
 /// The document.
-pub(super) fn document(guest: &Guest, live: &Live, secrets: bool) -> String {
+pub(super) fn document(guest: &Guest, live: &Live, secrets: bool, form: Form) -> String {
     let mut out = Out::default();
     let root = out.tag("domain").attr("type", "xen").some("id", live.domid);
     let arguments = guest.arguments.as_ref();
@@ -51,7 +52,7 @@ pub(super) fn document(guest: &Guest, live: &Live, secrets: bool) -> String {
     out.leaf("on_reboot", guest.on_reboot.name());
     out.leaf("on_crash", guest.on_crash.name());
     power_management(&mut out, guest.power_management);
-    devices::devices(&mut out, guest, live, secrets);
+    devices::devices(&mut out, guest, live, secrets, form);
     if let Some(arguments) = arguments {
         out.tag(&format!("{prefix}:commandline")).open();
         for word in &arguments.words {
