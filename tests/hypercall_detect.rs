@@ -239,7 +239,7 @@ fn a_made_up_next_release_takes_one_row() {
 #[test]
 fn an_interface_newer_than_any_known_is_named_with_what_still_works() {
     for (domctl, sysctl, named) in [
-        (0x19, 0x16, "speaks domctl version 0x19, and"),
+        (0x19, 0x16, "speaks domctl version 0x19 that is newer"),
         (0x1a, 0x17, "domctl version 0x1a and sysctl version 0x17"),
     ] {
         let next = Generation { from: (4, 23, 0), before: (4, 24, 0), domctl, sysctl };
@@ -258,7 +258,10 @@ fn an_interface_newer_than_any_known_is_named_with_what_still_works() {
     // So far ahead that the number is not found either.
     let far = Generation { from: (5, 0, 0), before: (5, 1, 0), domctl: 0x99, sysctl: 0x99 };
     let error = over(Standin::new(Box::leak(Box::new(far)))).unwrap_err();
-    assert!(error.message.contains("5.0.0 is newer") && error.message.contains("0x18"), "{error}");
+    assert!(
+        error.message.contains("5.0.0 speaks an interface that is newer") && error.message.contains("0x18"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -225,11 +225,15 @@ pub enum Fault {
     Half,
     /// `xl create` stops half way and does not end; nothing else fails.
     Stuck,
+    /// Hypercalls only: an interface newer than any that is known. xl, which comes with its hypervisor, works.
+    Newer,
+    /// Hypercalls only: built without sysctls (4.21 and later can be).
+    NoSysctl,
 }
 
 impl Faults {
-    /// Reads `ROAD:KIND[,ROAD:KIND]`: roads `hypercall`, `xenstore`, `xend`, `xl`; kinds `fail`, `hang`, `rubbish`, `close`, and for
-    /// xl `half` and `stuck`.
+    /// Reads `ROAD:KIND[,ROAD:KIND]`: roads `hypercall`, `xenstore`, `xend`, `xl`; kinds `fail`, `hang`, `rubbish`, `close`, for
+    /// xl also `half` and `stuck`, for hypercalls `newer` and `nosysctl`.
     pub fn parse(text: &str) -> Result<Faults> {
         let mut faults = Faults::default();
         for order in text.split(',') {
@@ -243,16 +247,23 @@ impl Faults {
                 "close" => Fault::Close,
                 "half" => Fault::Half,
                 "stuck" => Fault::Stuck,
+                "newer" => Fault::Newer,
+                "nosysctl" => Fault::NoSysctl,
                 _ => {
                     return Err(bad(format!(
-                        "there is no fault '{kind}': there are fail, hang, rubbish and close, and for xl half and stuck"
+                        "there is no fault '{kind}': there are fail, hang, rubbish and close, for xl half and stuck, for hypercalls newer and nosysctl"
                     )));
                 }
             };
             match road {
                 // The kernel offers no deadline for a hypercall, and there is no connection to close.
-                "hypercall" if !matches!(kind, Fault::Fail | Fault::Rubbish) => {
-                    return Err(bad("a hypercall can only fail or answer rubbish".to_string()));
+                "hypercall" if matches!(kind, Fault::Hang | Fault::Close | Fault::Half | Fault::Stuck) => {
+                    return Err(bad(
+                        "a hypercall can only fail, answer rubbish, be newer or miss its sysctls".to_string(),
+                    ));
+                }
+                "xenstore" | "xend" | "xl" if matches!(kind, Fault::Newer | Fault::NoSysctl) => {
+                    return Err(bad(format!("only hypercalls have interface versions: {road} has none")));
                 }
                 "xenstore" | "xend" if matches!(kind, Fault::Half | Fault::Stuck) => {
                     return Err(bad(format!(
@@ -353,6 +364,7 @@ mod tests {
             ("fault", "xend:sulk", "'sulk'"),
             ("fault", "moon:fail", "'moon'"),
             ("fault", "hypercall:hang", "only fail"),
+            ("fault", "xl:newer", "only hypercalls"),
             ("fault", "xend:half", "only xl"),
         ] {
             let error = read(&[(key, value)]).unwrap_err();

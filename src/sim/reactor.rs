@@ -222,7 +222,7 @@ impl Connection {
         match fault {
             Some(Fault::Rubbish) => self.out.extend_from_slice(&RUBBISH),
             Some(Fault::Close | Fault::Fail) => self.closing = true,
-            Some(Fault::Hang | Fault::Half | Fault::Stuck) | None => {}
+            Some(Fault::Hang | Fault::Half | Fault::Stuck | Fault::Newer | Fault::NoSysctl) | None => {}
         }
     }
 

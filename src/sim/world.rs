@@ -13,6 +13,7 @@ use super::xenstored::{ConnId, Xenstored, XenstoredAge};
 use super::xl::{self, Xl, XlConn};
 use super::{hypervisor, population, relay};
 use crate::error::{Error, Result, Status};
+use crate::wire::hypercall::number;
 use crate::wire::port::Memory;
 
 /// A road into the host, as seen from its far end.
@@ -199,8 +200,14 @@ impl World {
                 memory.bytes().fill(RUBBISH);
                 return (Ok(i64::from(RUBBISH)), false);
             }
+            Some(Fault::Newer) => {
+                if let Some(refused) = hypervisor::refused_by_the_next(op, args, memory) {
+                    return (refused, false);
+                }
+            }
+            Some(Fault::NoSysctl) if op == number::SYSCTL => return (Err(libc::ENOSYS), false),
+            Some(Fault::NoSysctl) | None => {}
             Some(_) => return (Err(libc::EPERM), false),
-            None => {}
         }
         if let Some(replay) = &self.replay {
             return (replay.hypercall(op, args, memory), false);

@@ -382,6 +382,23 @@ fn another_interface_version_was_refused_by_every_recorded_release() {
     }
 }
 
+#[test]
+fn the_readme_names_the_recorded_releases() {
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("| generation | interface | real hypervisors |").unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    for recording in each().iter().filter(|recording| recording.name != "4.17-debian") {
+        assert!(table.contains(&recording.name), "{}", recording.name);
+    }
+    for generation in xenith::wire::hypercall::GENERATIONS {
+        let (major, minor, _) = generation.from;
+        let range = |text: &str| text.contains(&format!("{major}.{minor}"));
+        // Ranges name their ends.
+        let within = matches!((major, minor), (4, 5..=7 | 12 | 13));
+        assert!(range(table) || within, "{generation}");
+    }
+}
+
 /// The extracts are made of the whole recordings that lie beside a checkout; where one is not what they say, it is made anew with XENITH_WRITE=1.
 #[test]
 fn the_extracts_are_what_the_recordings_say() {

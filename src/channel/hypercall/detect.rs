@@ -228,7 +228,7 @@ fn unknown(
             false => named.join(" and "),
         };
         return unsupported(format!(
-            "Xen {version} is newer than this version of xenith: it speaks {speaks}, and xenith knows Xen {known}, up to domctl version \
+            "Xen {version} speaks {speaks} that is newer than this version of xenith, which knows Xen {known}, up to domctl version \
              {newest_domctl:#x} and sysctl version {newest_sysctl:#x}; a newer xenith is needed. {rest}"
         ))
         .with_errno(EACCES);

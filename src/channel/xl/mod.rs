@@ -5,12 +5,15 @@
 //! | `find` | where xl is on this machine |
 //! | `run`, `keeper`, `anonymous` | one run of it: the process, who waits for it, the files without a name |
 //! | `messages` | its words -> an error |
+//! | `listed`, `info` | its tables -> domains, the host |
 //! | `monitors` | the processes that it leaves behind, and which domain each minds |
 //! | `own` | a process of our own in the place of one that is missing |
 
 mod anonymous;
 mod find;
+mod info;
 mod keeper;
+mod listed;
 mod messages;
 mod monitors;
 mod own;
@@ -22,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use info::HostFacts;
 pub use monitors::{Minded, who_minds};
 pub use own::{MindLock, start_monitor};
 pub use run::LocalXl;
@@ -29,7 +33,7 @@ pub use run::LocalXl;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::log::Log;
-use crate::model::{DomId, Uuid};
+use crate::model::{DomId, DomainRow, Uuid};
 use crate::wire::port::{CONFIG_PATH, ToolExit, ToolMonitor, ToolOutcome, ToolRun, Toolstack};
 
 /// A host's xl.
@@ -164,6 +168,31 @@ impl Xl {
             let message = "what 'xl list -l' wrote is not UTF-8";
             Error::new(Status::Protocol, message).on(Road::Xl)
         })
+    }
+
+    /// Every live domain with its name: `xl list -v`. Memory is in whole MiB, processor time in tenths of a second; limits and the kind of
+    /// guest are not told.
+    pub fn list(&self, deadline: Deadline) -> Result<Vec<DomainRow>> {
+        let outcome = self.run(&words(&["list", "-v"]), None, deadline)?;
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        listed::read(&text).ok_or_else(|| {
+            let message = "what 'xl list -v' wrote is not the table that it should be";
+            Error::new(Status::Protocol, message).on(Road::Xl)
+        })
+    }
+
+    /// The host: `xl info`.
+    pub fn info(&self, deadline: Deadline) -> Result<HostFacts> {
+        let outcome = self.run(&words(&["info"]), None, deadline)?;
+        info::read(&String::from_utf8_lossy(&outcome.stdout)).map_err(|missing| {
+            Error::new(Status::Protocol, format!("what 'xl info' wrote is {missing}")).on(Road::Xl)
+        })
+    }
+
+    /// Pauses a life. As for [`Self::unpause`], what counts is whether xl complained.
+    pub fn pause(&self, domid: DomId, deadline: Deadline) -> Result<()> {
+        let outcome = self.run(&words(&["pause", &domid.to_string()]), None, deadline)?;
+        messages::complaint("pause", &outcome).map_or(Ok(()), Err)
     }
 
     /// The monitors that run now; [`who_minds`] finds a domain's among them.

@@ -39,7 +39,10 @@ impl LocalDriver {
     /// Before an act that xend does not hear of: no toolstack has come, or is left out, that would have to.
     pub(super) fn no_toolstack_minds(&self, op: Op, life: DomId) -> Result<()> {
         self.roads.xend.still_absent(self.deadline())?;
-        if self.kind == HostKind::Xl || op != Op::Destroy || self.xenstore().is_err() {
+        if matches!(self.kind, HostKind::Xl | HostKind::XlAlone)
+            || op != Op::Destroy
+            || self.xenstore().is_err()
+        {
             return Ok(());
         }
         // The xl toolstack keeps this folder for each domain it made (facts: xen-abi.md 6), and its devices and device

@@ -36,7 +36,12 @@ impl LocalDriver {
         let mut capabilities = match self.active(Op::Capabilities)? {
             Road::Hypercall => {
                 let hypervisor = self.hypervisor()?;
-                let told = hypervisor.physinfo()?.cpu_features(hypervisor.generation().from);
+                let told = match hypervisor.physinfo() {
+                    Ok(physinfo) => physinfo.cpu_features(hypervisor.generation().from),
+                    // It was built without such questions: what the kernel sees is left.
+                    Err(_) if !hypervisor.has_list() => CpuFeatures::default(),
+                    Err(error) => return Err(error),
+                };
                 Capabilities::of(
                     told.or(self.kernels_features()),
                     &hypervisor.capabilities()?,
@@ -50,6 +55,10 @@ impl LocalDriver {
                 let told =
                     Capabilities::of(told.unwrap_or_default(), &node.capabilities.join(" "), Some(&node.xen));
                 Capabilities { machine: node.info.machine.clone(), ..told }
+            }
+            Road::Xl => {
+                let facts = self.xl()?.info(self.toolstack_deadline())?;
+                Capabilities::of(self.kernels_features(), &facts.capabilities, Some(&facts.xen))
             }
             road => return Err(unserved(Op::Capabilities, road)),
         };

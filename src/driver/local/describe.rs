@@ -1,7 +1,7 @@
 //! Domain XML: the toolstack's configuration, and what only a running domain has.
 
 use super::find::{Inactive, Now, gone, machine_of};
-use super::routes::Op;
+use super::routes::{HostKind, Op};
 use super::{LocalDriver, live, unserved};
 use crate::error::{Error, Result, Road, Status};
 use crate::format::{libxl_json, sxpr, xml};
@@ -73,10 +73,15 @@ impl LocalDriver {
     /// Says the architecture and the kind of machine, which xl's language leaves to the host, and which libvirt says of every domain. A
     /// description is complete without them.
     fn name_machine(&self, guest: &mut Guest) {
-        if guest.os.arch.is_none()
-            && let Ok(capabilities) = self.hypervisor().and_then(|hypervisor| hypervisor.capabilities())
-        {
-            guest.os.arch = Some(machine_of(&capabilities));
+        if guest.os.arch.is_none() {
+            let capabilities = match self.kind {
+                HostKind::XlAlone => self
+                    .xl()
+                    .and_then(|xl| xl.info(self.toolstack_deadline()))
+                    .map(|facts| facts.capabilities),
+                _ => self.hypervisor().and_then(|hypervisor| hypervisor.capabilities()),
+            };
+            guest.os.arch = capabilities.ok().map(|capabilities| machine_of(&capabilities));
         }
         let machine = match guest.os.kind {
             GuestType::Pv => "xenpv",

@@ -96,6 +96,7 @@ impl LocalDriver {
         let info = match self.active(Op::Info)? {
             Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
             Road::Xend => self.xend_life(domid)?,
+            Road::Xl => self.xl_life(domid)?,
             road => return Err(unserved(Op::Info, road)),
         };
         Ok(info.filter(|info| info.uuid == domain.uuid))
@@ -111,7 +112,7 @@ impl LocalDriver {
 
     fn newest_life(&self, uuid: Uuid) -> Result<Option<DomainInfo>> {
         match self.active(Op::List)? {
-            Road::Hypercall => Ok(newest(self.hypervisor()?.list()?.into_iter(), uuid)),
+            Road::Hypercall | Road::Xl => Ok(newest(self.lives()?.into_iter(), uuid)),
             Road::Xend => Ok(newest(self.xend_lives()?.into_iter().map(|found| found.info), uuid)),
             road => Err(unserved(Op::List, road)),
         }
@@ -127,6 +128,7 @@ impl LocalDriver {
         let info = match self.active(Op::Info)? {
             Road::Hypercall => self.hypervisor()?.domain_info(domid)?,
             Road::Xend => self.xend_life(domid)?,
+            Road::Xl => self.xl_life(domid)?,
             road => return Err(unserved(Op::Info, road)),
         };
         let info = info.ok_or_else(|| {
@@ -156,7 +158,7 @@ impl LocalDriver {
         check_name(name).map_err(Error::invalid_arg)?;
         // Where xenstore is missing a xend still knows names; without either nobody does.
         let ask_xenstore = match self.kind {
-            HostKind::Xl | HostKind::Bare => true,
+            HostKind::Xl | HostKind::XlAlone | HostKind::Bare => true,
             HostKind::Xend | HostKind::OldXend => self.roads.xenstore.is_ok(),
             HostKind::XendAlone | HostKind::OldXendAlone => false,
         };
@@ -183,8 +185,8 @@ impl LocalDriver {
         let inactive = remembered.is_some();
         let mut rows = match (self.active(Op::List)?, remembered) {
             (Road::Hypercall, Some(Road::Xend)) => self.lives_and_others(filter.fresh)?,
-            (Road::Hypercall, Some(Road::Store)) => self.lives_and_stored(filter.fresh)?,
-            (Road::Hypercall, _) => self.named_lives(filter.fresh)?,
+            (Road::Hypercall | Road::Xl, Some(Road::Store)) => self.lives_and_stored(filter.fresh)?,
+            (Road::Hypercall | Road::Xl, _) => self.named_lives(filter.fresh)?,
             (Road::Xend, _) => self.xend_domains(inactive)?.into_iter().map(XendDomain::into_row).collect(),
             (road, _) => return Err(unserved(Op::List, road)),
         };
@@ -192,9 +194,30 @@ impl LocalDriver {
         Ok(rows)
     }
 
+    /// Every live domain's record: the hypervisor's, or xl's. A hypervisor without a list is asked about each number that xenstore has a
+    /// domain under.
+    pub(super) fn lives(&self) -> Result<Vec<DomainInfo>> {
+        if self.kind == HostKind::XlAlone {
+            return Ok(self.xl_lives()?.into_iter().map(|row| row.info).collect());
+        }
+        let hypervisor = self.hypervisor()?;
+        if hypervisor.has_list() {
+            return hypervisor.list();
+        }
+        let nodes = self.xenstore()?.directory("/local/domain", self.deadline())?;
+        let mut ids: Vec<DomId> = nodes.iter().filter_map(|node| node.parse().ok()).collect();
+        ids.retain(|domid| *domid < FIRST_RESERVED_DOMID);
+        ids.sort_unstable();
+        let found = ids.into_iter().map(|domid| hypervisor.domain_info(domid));
+        found.filter_map(Result::transpose).collect()
+    }
+
     /// Every live domain with its name. Where names cannot be had they are absent, and the log says why.
     pub(super) fn named_lives(&self, fresh: bool) -> Result<Vec<DomainRow>> {
-        let infos = self.hypervisor()?.list()?;
+        if self.kind == HostKind::XlAlone {
+            return self.xl_lives();
+        }
+        let infos = self.lives()?;
         let named = self.ask_names(|behind| {
             let names = self.names()?.refresh(lives(&infos), behind || fresh, self.due())?;
             let row = |info: &DomainInfo| DomainRow {
@@ -211,7 +234,12 @@ impl LocalDriver {
 
     /// The live domain of that name, behind a barrier. Without names the question cannot be answered: that is an error here.
     pub(super) fn life_of_name(&self, name: &str) -> Result<Option<Identity>> {
-        let infos = self.hypervisor()?.list()?;
+        if self.kind == HostKind::XlAlone {
+            let rows = self.xl_lives()?.into_iter().filter(|row| row.name.as_deref() == Some(name));
+            let best = rows.max_by_key(|row| (row.info.state != State::Shutdown, row.info.domid));
+            return Ok(best.map(|row| Identity { uuid: row.info.uuid, domid: row.info.domid }));
+        }
+        let infos = self.lives()?;
         let names = self.names()?.refresh(lives(&infos), true, self.deadline())?;
         let life = |(domid, uuid)| infos.iter().find(|info| info.domid == Some(domid) && info.uuid == uuid);
         let found = names.find(name).filter_map(life);
@@ -231,11 +259,9 @@ impl LocalDriver {
             if matches!(self.kind, HostKind::XendAlone | HostKind::OldXendAlone) {
                 return Ok(XendDomain::read(&self.xend_value(info.uuid, info.domid)?)?.name);
             }
-            let names = self.names()?;
             let domid = info.domid.unwrap_or_default();
-            let name = |behind| names.name(domid, info.uuid, behind, self.due());
-            if let Some(name) = self.ask_names(name)? {
-                return Ok(name.to_string());
+            if let Some(name) = self.name_of_life(domid, info.uuid)? {
+                return Ok(name);
             }
             // A name goes when its domain does, so perhaps it has ended since. One that still lives has none.
             if nameless == Some(domid) {
@@ -249,6 +275,16 @@ impl LocalDriver {
             format!("domain {domid} has no name in xenstore (yet, or any more)"),
         )
         .on(Road::Xenstore))
+    }
+    fn name_of_life(&self, domid: DomId, uuid: Uuid) -> Result<Option<String>> {
+        if self.kind == HostKind::XlAlone {
+            let mut rows = self.xl_lives()?.into_iter();
+            let row = rows.find(|row| row.info.domid == Some(domid) && row.info.uuid == uuid);
+            return Ok(row.and_then(|row| row.name).map(|name| name.to_string()));
+        }
+        let names = self.names()?;
+        let name = self.ask_names(|behind| names.name(domid, uuid, behind, self.due()))?;
+        Ok(name.map(|name| name.to_string()))
     }
 }
 

@@ -244,6 +244,7 @@ impl Driver for LocalDriver {
         match self.active(Op::Version)? {
             Road::Hypercall => Ok(self.hypervisor()?.version().clone()),
             Road::Xend => Ok(self.xend_node()?.xen.clone()),
+            Road::Xl => Ok(self.xl()?.info(self.toolstack_deadline())?.xen),
             road => Err(unserved(Op::Version, road)),
         }
     }
@@ -271,6 +272,7 @@ impl Driver for LocalDriver {
                 Ok(hypervisor.physinfo()?.node_info(&machine))
             }
             Road::Xend => Ok(self.xend_node()?.info.clone()),
+            Road::Xl => Ok(self.xl()?.info(self.toolstack_deadline())?.info),
             road => Err(unserved(Op::NodeInfo, road)),
         }
     }

@@ -150,10 +150,20 @@ pub(super) fn kind_of(roads: &Roads, options: &OpenOptions) -> Result<HostKind> 
         (Ok(_), Some(_), _) => Ok(HostKind::Bare),
         (Err(_), None, None) if roads.xend.forgets() => Ok(HostKind::OldXendAlone),
         (Err(_), None, None) => Ok(HostKind::XendAlone),
+        (Err(hypervisor), Some(_), _) if roads.xl.is_ok() && xl_needs_no_help(hypervisor, options) => {
+            Ok(HostKind::XlAlone)
+        }
         (Err(hypervisor), Some(xend), _) | (Err(hypervisor), None, Some(xend)) => {
             Err(no_road(hypervisor, roads, xend, options))
         }
     }
+}
+
+/// Whether xl can work where our hypercalls cannot: the hypervisor's interface is one that is not known here (its own tools know it), or the
+/// caller left hypercalls out. Where this process has no right to them, xl has none either.
+fn xl_needs_no_help(hypervisor: &Error, options: &OpenOptions) -> bool {
+    let unknown = hypervisor.status == Status::NotSupported && hypervisor.errno == Some(libc::EACCES);
+    unknown || options.without.contains(&Road::Hypercall)
 }
 
 /// Neither hypercalls nor a toolstack: say why of each, and let the status be what the caller can do something about.

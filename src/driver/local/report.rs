@@ -63,6 +63,7 @@ impl LocalDriver {
                 "a host that is reached through its xend alone, which remembers no domain that does not run"
             }
             HostKind::Xl => "a host of the xl toolstack",
+            HostKind::XlAlone => "a host that is reached through its xl toolstack alone",
             HostKind::Bare => "a host without a toolstack",
         };
         let host = match &self.embedded {
@@ -89,10 +90,15 @@ impl LocalDriver {
                 xl.describe()
             ));
         }
+        if let (HostKind::XlAlone, Err(error)) = (self.kind, &self.roads.hypervisor) {
+            problems.push(format!("every question is a run of xl, which is slow: {}", error.message));
+        }
         if self.kind == HostKind::Bare {
             problems.push(format!("nothing here can start a domain: {}", self.why_without_xl()));
         }
-        if let (Err(error), HostKind::Xl | HostKind::Bare) = (&self.roads.xenstore, self.kind) {
+        if let (Err(error), HostKind::Xl | HostKind::XlAlone | HostKind::Bare) =
+            (&self.roads.xenstore, self.kind)
+        {
             problems.push(format!(
                 "xenstored cannot be reached ({}): domains have no names, and toolstacks cannot work",
                 error.message
@@ -106,7 +112,7 @@ impl LocalDriver {
                  without losing what it knows, so look at its log first"
             ));
         }
-        if matches!(self.kind, HostKind::Xl | HostKind::Bare) {
+        if matches!(self.kind, HostKind::Xl | HostKind::XlAlone | HostKind::Bare) {
             self.store_problems(&mut problems);
         }
         self.domain_problems(&mut problems);
@@ -170,7 +176,10 @@ impl LocalDriver {
 
     /// Whether a life should have a monitor, and has none. A device model's stub domain ends with the domain that it serves.
     fn misses_its_monitor(&self, row: &DomainRow) -> bool {
-        let Some(domid) = row.info.domid.filter(|_| self.kind == HostKind::Xl && !row.info.uuid.is_nil())
+        let Some(domid) = row
+            .info
+            .domid
+            .filter(|_| matches!(self.kind, HostKind::Xl | HostKind::XlAlone) && !row.info.uuid.is_nil())
         else {
             return false;
         };
@@ -220,7 +229,15 @@ fn describe_roads(roads: &Roads, options: &OpenOptions) -> Vec<RoadReport> {
             Ok(hypervisor) => found(
                 Road::Hypercall,
                 Some(hypervisor.version().to_string()),
-                format!("the interface of Xen {}", hypervisor.generation()),
+                format!(
+                    "the interface of Xen {}{}",
+                    hypervisor.generation(),
+                    if hypervisor.has_list() {
+                        ""
+                    } else {
+                        ", without sysctls: domains are listed by xenstore"
+                    }
+                ),
             ),
             Err(error) => missing(Road::Hypercall, error),
         },

@@ -17,6 +17,8 @@ pub(super) enum HostKind {
     OldXendAlone,
     /// Hypercalls, xenstore, xl and domain files: hosts of today.
     Xl,
+    /// xl and domain files alone: a hypervisor whose interface is newer than any known, or hypercalls that the caller left out.
+    XlAlone,
     /// Hypercalls, perhaps xenstore, and no toolstack.
     Bare,
 }
@@ -134,8 +136,14 @@ pub(super) fn of(kind: HostKind, op: Op) -> Route {
         HostKind::XendAlone => *alone,
         HostKind::OldXendAlone => route(alone.active, NONE),
         HostKind::Xl => *xl,
+        // What hypercalls do for an xl host, xl does.
+        HostKind::XlAlone => route(xl.active.map(without_hypercalls), xl.inactive),
         HostKind::Bare => *bare,
     })
+}
+
+fn without_hypercalls(road: Road) -> Road {
+    if road == Road::Hypercall { Road::Xl } else { road }
 }
 
 #[cfg(test)]
@@ -218,6 +226,12 @@ mod tests {
                 assert_eq!(of(HostKind::Xend, *op), *xend, "{op:?}");
                 assert_eq!(of(HostKind::Xl, *op), *xl, "{op:?}");
                 assert_eq!(of(HostKind::Bare, *op), *bare, "{op:?}");
+                // With xl alone, everything that has a road has it without hypercalls.
+                let alone = of(HostKind::XlAlone, *op);
+                let no_hypercall =
+                    xl.active.map(|road| if road == Road::Hypercall { Road::Xl } else { road });
+                assert_eq!(alone, route(no_hypercall, xl.inactive), "{op:?}");
+                assert!(![alone.active, alone.inactive].contains(&HYPERCALL), "{op:?}");
                 // With xend alone, everything that has a road has that one.
                 let alone = |road: Option<Road>| road.and(XEND);
                 assert_eq!(

@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::xl;
 use crate::log::Level;
-use crate::model::{DomId, DomainInfo, Guest, Identity, State, Uuid};
+use crate::model::{DomId, DomainInfo, DomainRow, Guest, GuestType, Identity, State, Uuid};
 use crate::store::Entry;
 
 /// How often the hypervisor is asked whether a life is over.
@@ -20,7 +20,40 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const CLEANING: Duration = Duration::from_secs(20);
 
 impl LocalDriver {
-    /// Resume, shutdown, reboot, destroy.
+    /// The lives that xl lists, where it is asked in the hypervisor's place. Their kind is in xenstore; where that does not answer they have
+    /// none.
+    pub(super) fn xl_lives(&self) -> Result<Vec<DomainRow>> {
+        let mut rows = self.xl()?.list(self.toolstack_deadline())?;
+        if let Ok(xenstore) = self.xenstore() {
+            let mut batch = xenstore.batch();
+            let asked = rows.iter().filter_map(|row| {
+                let place = batch.read(&format!("/libxl/{}/type", row.info.domid?)).ok()?;
+                Some((row.info.domid, place))
+            });
+            let asked: Vec<_> = asked.collect();
+            let replies = batch.send(self.deadline()).unwrap_or_default();
+            for (domid, place) in asked {
+                let told = replies.get(place).and_then(|reply| reply.outcome.as_ref().ok());
+                let kind = told.and_then(|told| match told.as_slice() {
+                    b"pv" => Some(GuestType::Pv),
+                    b"hvm" => Some(GuestType::Hvm),
+                    b"pvh" => Some(GuestType::Pvh),
+                    _ => None,
+                });
+                if let Some(row) = rows.iter_mut().find(|row| row.info.domid == domid) {
+                    row.info.guest_type = kind;
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The life of that number, by xl.
+    pub(super) fn xl_life(&self, domid: DomId) -> Result<Option<DomainInfo>> {
+        Ok(self.xl_lives()?.into_iter().map(|row| row.info).find(|info| info.domid == Some(domid)))
+    }
+
+    /// Suspend (where no hypercall does it), resume, shutdown, reboot, destroy.
     pub(super) fn act_by_xl(&self, op: Op, life: &Identity, domid: DomId) -> Result<()> {
         let xl = self.xl()?;
         let deadline = self.toolstack_deadline();
@@ -42,6 +75,7 @@ impl LocalDriver {
                 }
             }
             Op::Destroy => self.destroy_by_xl(xl, life, domid, deadline),
+            Op::Suspend => self.change(|| xl.pause(domid, deadline)),
             op => Err(unserved(op, Road::Xl)),
         }
     }
@@ -116,13 +150,13 @@ impl LocalDriver {
     }
 
     fn lives_of(&self, uuid: Uuid) -> Result<Vec<DomId>> {
-        let infos = self.hypervisor()?.list()?;
+        let infos = self.lives()?;
         Ok(infos.iter().filter(|info| info.uuid == uuid).filter_map(|info| info.domid).collect())
     }
 
     /// The lives of that uuid that have begun since, without those that end already; the newest last.
     fn lives_since(&self, uuid: Uuid, before: &[DomId]) -> Result<Vec<DomId>> {
-        let infos = self.hypervisor()?.list()?.into_iter();
+        let infos = self.lives()?.into_iter();
         let infos = infos.filter(|info| info.uuid == uuid && info.state != State::Shutdown);
         Ok(infos.filter_map(|info| info.domid).filter(|domid| !before.contains(domid)).collect())
     }

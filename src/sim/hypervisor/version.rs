@@ -73,7 +73,7 @@ pub(super) fn call(machine: &Machine, cmd: u64, buffer: u64, memory: &mut Memory
 }
 
 /// The guests that it runs. 32-bit PV guests are off from 4.14 on.
-fn capabilities(release: Release) -> &'static str {
+pub(in crate::sim) fn capabilities(release: Release) -> &'static str {
     if release.at_least(4, 14) {
         "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "
     } else if release.at_least(3, 1) {

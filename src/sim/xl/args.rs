@@ -45,6 +45,7 @@ pub(super) const VERBS: &[Verb] = &[
     verb("save", "cp", 2),
     verb("restore", "pe", 1),
     Verb { words: &[("long", 'l'), ("verbose", 'v')], ..verb("list", "lv", 0) },
+    verb("info", "", 0),
     verb("domid", "", 1),
     verb("domname", "", 1),
     verb("rename", "", 2),

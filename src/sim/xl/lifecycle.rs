@@ -5,6 +5,7 @@ use super::json::{self, Json};
 use super::messages;
 use super::{Ended, Parts, Refused, Text, Waits, Xl, tree};
 use crate::model::{DomId, GuestType};
+use crate::sim::hypervisor;
 use crate::sim::machine::{Domain, Machine, PAGE_KIB, reason};
 use crate::sim::xenstored::Xenstored;
 
@@ -39,6 +40,30 @@ pub(super) fn pause(verb: &str, args: &Args, parts: &mut Parts<'_>) -> Result<En
         parts.machine.unpause(domid).map_err(|errno| messages::unpausing(domid, errno))
     };
     Ok(Text::err(said.err().unwrap_or_default()).exits(0))
+}
+
+/// `info`
+pub(super) fn info(parts: &Parts<'_>) -> Ended {
+    let (release, host) = (parts.machine.release(), parts.machine.physinfo());
+    let mib = |pages: u64| pages * PAGE_KIB / 1024;
+    let lines = [
+        ("machine", "x86_64".to_owned()),
+        ("nr_cpus", host.cpus.to_string()),
+        ("max_cpu_id", host.cpus.saturating_sub(1).to_string()),
+        ("nr_nodes", host.nodes.to_string()),
+        ("cores_per_socket", host.cores_per_socket.to_string()),
+        ("threads_per_core", host.threads_per_core.to_string()),
+        ("cpu_mhz", format!("{}.{:03}", host.cpu_khz / 1000, host.cpu_khz % 1000)),
+        ("total_memory", mib(host.total_pages).to_string()),
+        ("free_memory", mib(host.free_pages).to_string()),
+        ("xen_major", release.major.to_string()),
+        ("xen_minor", release.minor.to_string()),
+        ("xen_extra", release.extra.to_owned()),
+        ("xen_version", release.to_string()),
+        ("xen_caps", hypervisor::capabilities(release).to_owned()),
+    ];
+    let text = lines.map(|(name, value)| format!("{name:<23}: {value}\n"));
+    Text::out(text.concat()).exits(0)
 }
 
 /// `domid NAME`

@@ -291,7 +291,7 @@ impl Xl {
                 let exit = ToolExit::Code(0);
                 return Ended::Now(ToolOutcome { exit, stdout: rubbish.clone(), stderr: rubbish });
             }
-            Some(Fault::Half | Fault::Stuck) | None => {}
+            Some(Fault::Half | Fault::Stuck | Fault::Newer | Fault::NoSysctl) | None => {}
         }
         self.obey(words, config, parts).unwrap_or_else(|Refused(code, text)| text.exits(code))
     }
@@ -312,6 +312,7 @@ impl Xl {
             "pause" | "unpause" => lifecycle::pause(verb.name, &args, parts),
             "shutdown" | "reboot" => self.ask_to_end(verb.name, &args, parts),
             "list" => self.list(&args, parts),
+            "info" => Ok(lifecycle::info(parts)),
             "domid" => lifecycle::domid(&args, parts),
             "domname" => lifecycle::domname(&args, parts),
             "rename" => self.rename(&args, parts),
