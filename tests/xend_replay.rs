@@ -104,7 +104,7 @@ type Exceptions = &'static [(&'static [&'static str], &'static [&'static str], &
 const NOT_PLAYED: Exceptions = &[
     (
         &["sxp-new-hvm", "sxp-new-all-common", "x-new-hvm", "x-new-common"],
-        &["4.1", "4.4"],
+        &["4.1", "4.2", "4.4"],
         "that host had no device model, and its xend took no HVM guest",
     ),
     (&["create-badkernel"], &[], "a disk image as a kernel: the embedded xend reads no files"),

@@ -23,6 +23,8 @@ pub(super) struct Config {
     pub(super) vcpu_avail: u128,
     /// Of each vcpu the processors that it may use; none is any.
     pub(super) cpus: Vec<Vec<u32>>,
+    /// Xen 3.3 took a list of processors as text, which no domain starts with.
+    pub(super) cpus_are_text: bool,
     pub(super) on_poweroff: String,
     pub(super) on_reboot: String,
     pub(super) on_crash: String,
@@ -146,6 +148,7 @@ impl Config {
             vcpus,
             vcpu_avail: told.unwrap_or(mask(vcpus)),
             cpus: cpus(vm, vcpus, habits, from)?,
+            cpus_are_text: false,
             on_poweroff: policy("on_poweroff", "destroy", "shutdown")?,
             on_reboot: policy("on_reboot", "restart", "reboot")?,
             on_crash: policy("on_crash", "restart", "crash")?,
@@ -426,6 +429,7 @@ impl Config {
             vcpus,
             vcpu_avail: mask(vcpus.max(1)),
             cpus: vec![(0..physical).collect(); vcpus as usize],
+            cpus_are_text: false,
             on_poweroff: "destroy".into(),
             on_reboot: "restart".into(),
             on_crash: "restart".into(),

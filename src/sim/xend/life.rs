@@ -5,9 +5,9 @@
 
 use super::Parts;
 use super::config::{Config, Device, value};
-use super::habits::{Habits, LiveDevices};
+use super::habits::{Credit, Habits, LiveDevices};
 use crate::model::{DomId, GuestType};
-use crate::sim::machine::{NewDomain, PAGE_KIB, PAGE_SIZE};
+use crate::sim::machine::{Affinity, Machine, NewDomain, PAGE_KIB, PAGE_SIZE, Share};
 use crate::sim::xenstored::Xenstored;
 use crate::wire::sexpr::raw_bytes;
 use crate::wire::xenstore::Permission;
@@ -18,6 +18,8 @@ pub(super) fn build(config: &mut Config, habits: &Habits, parts: &mut Parts<'_>)
     let needed = config.memory.saturating_mul(1024);
     let free = parts.machine.physinfo().free_pages * PAGE_KIB;
     if needed > free {
+        // It asks for the memory when the domain is there.
+        let _ = parts.machine.use_up_domid();
         let dom0 = parts.machine.get(0).map_or(0, |dom0| dom0.tot_pages * PAGE_KIB);
         return Err(format!(
             "I need {needed} KiB, but dom0_min_mem is {dom0} and shrinking to {dom0} KiB would leave only {free} KiB free."
@@ -33,6 +35,7 @@ pub(super) fn build(config: &mut Config, habits: &Habits, parts: &mut Parts<'_>)
         let _ = parts.machine.destroy_all(domid);
         return Err(errno_tuple(errno));
     }
+    place(domid, config, habits, parts.machine);
     write_nodes(domid, config, habits, parts.store);
     parts.store.introduce(domid as u16);
     Ok(domid)
@@ -44,6 +47,34 @@ fn equip(domid: DomId, config: &Config, parts: &mut Parts<'_>) -> Result<(), i32
     parts.machine.set_max_mem(domid, pages(config.maxmem))?;
     parts.machine.populate(domid, pages(config.memory))?;
     parts.machine.set_online_vcpus(domid, config.vcpu_avail.count_ones().clamp(1, config.vcpus))
+}
+
+/// Where the vcpus may run, and what share of the processors they get.
+pub(super) fn place(domid: DomId, config: &Config, habits: &Habits, machine: &mut Machine) {
+    let number = |key: &str| config.kept(key).parse::<u16>().ok();
+    // ESRCH: nobody is left to place.
+    let Ok(domain) = machine.get_mut(domid) else { return };
+    for (vcpu, cpus) in (0..).zip(&config.cpus) {
+        if cpus.is_empty() {
+            continue;
+        }
+        let mut hard = Vec::new();
+        for cpu in cpus {
+            let (byte, bit) = (*cpu as usize / 8, cpu % 8);
+            hard.resize(hard.len().max(byte + 1), 0u8);
+            if let Some(byte) = hard.get_mut(byte) {
+                *byte |= 1 << bit;
+            }
+        }
+        domain.affinity.insert(vcpu, Affinity { hard: Some(hard), soft: None });
+    }
+    if habits.credit != Credit::None {
+        let now = domain.share;
+        domain.share = Share {
+            weight: number("cpu_weight").filter(|weight| *weight > 0).unwrap_or(now.weight),
+            cap: number("cpu_cap").unwrap_or(now.cap),
+        };
+    }
 }
 
 /// Ends a domain's life and forgets it in xenstore.

@@ -6,7 +6,7 @@ use super::habits::{Credit, MemoryRules, Pinning, VcpuRules};
 use super::ops::{Done, NO_DOMID, not_simulated, required};
 use super::{Found, Parts, Xend, life};
 use crate::model::{DomId, Uuid};
-use crate::sim::machine::PAGE_SIZE;
+use crate::sim::machine::{Machine, PAGE_SIZE, Share};
 use crate::wire::sexpr::Sexpr;
 use crate::wire::xend_http::Received;
 
@@ -117,7 +117,7 @@ impl Xend {
         &mut self,
         whom: Found,
         request: &Received,
-        parts: &Parts<'_>,
+        parts: &mut Parts<'_>,
     ) -> Result<Done, Refusal> {
         let pinning = self.habits.pinning;
         let (vcpu, list) = (required(request, "vcpu"), required(request, "cpumap"));
@@ -148,7 +148,7 @@ impl Xend {
             Pinning::NeverOneByOne | Pinning::Never => return Err("(22, 'Invalid argument')".into()),
             Pinning::NeverInWords => return Err(in_words(list)),
             Pinning::NeverLive if lives => return Err(in_words(list)),
-            Pinning::NeverLive => return Ok(Done::Value(Sexpr::atom("0"))),
+            Pinning::NeverLive => return self.pin_to_text(whom, &vcpus, count, list),
             Pinning::Numbers => list.split(',').map(python_int).collect::<Result<Vec<i64>, _>>()?,
         };
         let physical = i64::from(parts.machine.physinfo().cpus);
@@ -170,29 +170,50 @@ impl Xend {
                     }
                 }
             })?;
+            if let Some((domid, config)) = self.life_of(uuid) {
+                life::place(domid, config, self.habits, parts.machine);
+            }
+        }
+        Ok(Done::Value(Sexpr::atom("0")))
+    }
+
+    /// Xen 3.3 keeps the text for a domain that does not run, and fails when it starts it.
+    fn pin_to_text(&mut self, whom: Found, vcpus: &[i64], count: u32, list: &str) -> Result<Done, Refusal> {
+        if let Some(vcpu) = vcpus.iter().find(|vcpu| !(0..i64::from(count)).contains(*vcpu)) {
+            return Err(format!(
+                "Cannot pin vcpu: {vcpu} to cpu: {list} - list assignment index out of range"
+            ));
+        }
+        if let Found::Guest(uuid) = whom {
+            self.change(uuid, |config| config.cpus_are_text = true)?;
         }
         Ok(Done::Value(Sexpr::atom("0")))
     }
 
     /// op=domain_sched_credit_get: a Python dictionary, as text.
-    pub(super) fn credit(&self, whom: Found) -> Result<Sexpr, Refusal> {
-        let (weight, cap) = match whom {
-            Found::Domain0 => (256, 0),
-            Found::Guest(uuid) => match self.domains.get(&uuid).map(|known| (&known.live, &known.managed)) {
-                Some((Some(live), _)) => live.credit,
-                _ if self.habits.credit < Credit::Kept => return Err(NO_DOMID.into()),
-                Some((None, Some(config))) => {
-                    let number = |key: &str, default| config.kept(key).parse().unwrap_or(default);
-                    (number("cpu_weight", 256), number("cpu_cap", 0))
-                }
-                _ => (256, 0),
-            },
+    pub(super) fn credit(&self, whom: Found, machine: &Machine) -> Result<Sexpr, Refusal> {
+        let (weight, cap) = match (self.domid(whom).and_then(|domid| machine.get(domid)), whom) {
+            (Some(domain), _) => (domain.share.weight, domain.share.cap),
+            _ if self.habits.credit < Credit::Kept => return Err(NO_DOMID.into()),
+            (None, Found::Domain0) => (256, 0),
+            (None, Found::Guest(uuid)) => {
+                let config = self.domains.get(&uuid).and_then(|known| known.config());
+                let number = |key: &str, default| {
+                    config.and_then(|config| config.kept(key).parse().ok()).unwrap_or(default)
+                };
+                (number("cpu_weight", 256), number("cpu_cap", 0))
+            }
         };
         Ok(Sexpr::atom(format!("{{'cap': {cap}, 'weight': {weight}}}")))
     }
 
     /// op=domain_sched_credit_set.
-    pub(super) fn set_credit(&mut self, whom: Found, request: &Received) -> Result<Sexpr, Refusal> {
+    pub(super) fn set_credit(
+        &mut self,
+        whom: Found,
+        request: &Received,
+        parts: &mut Parts<'_>,
+    ) -> Result<Sexpr, Refusal> {
         let kind = self.habits.credit;
         let weight = python_int(required(request, "weight")?)?;
         let cap = match kind {
@@ -217,8 +238,12 @@ impl Xend {
             }
             Ok(())
         })?;
-        match self.domains.get_mut(&uuid).and_then(|known| known.live.as_mut()) {
-            Some(live) => live.credit = (weight, cap.unwrap_or(live.credit.1)),
+        match self.domid(whom) {
+            Some(domid) => {
+                let domain = parts.machine.get_mut(domid).map_err(life::errno_tuple)?;
+                let cap = cap.and_then(|cap| u16::try_from(cap).ok()).unwrap_or(domain.share.cap);
+                domain.share = Share { weight: u16::try_from(weight).unwrap_or(u16::MAX), cap };
+            }
             None if kind < Credit::Kept => return Err(NO_DOMID.into()),
             None => {}
         }

@@ -82,13 +82,17 @@ impl Xend {
         if port != RELOCATION_PORT {
             return Err("can't connect: [Errno 111] Connection refused".into());
         }
+        let share = parts.machine.get(domid).map(|domain| domain.share);
         let Some(old) = self.end(domid, parts)? else { return Err(NO_DOMID.into()) };
-        let (start_time, credit) = (old.start_time, old.credit);
+        let start_time = old.start_time;
         let domid = self.begin(old.config, parts)?;
         let uuid = self.live.get(&domid).copied();
         let live = uuid.and_then(|uuid| self.domains.get_mut(&uuid)).and_then(|known| known.live.as_mut());
         if let Some(live) = live {
-            (live.start_time, live.credit, live.migrated) = (start_time, credit, true);
+            (live.start_time, live.migrated) = (start_time, true);
+        }
+        if let (Some(share), Ok(domain)) = (share, parts.machine.get_mut(domid)) {
+            domain.share = share;
         }
         parts.machine.unpause(domid).map_err(life::errno_tuple)
     }

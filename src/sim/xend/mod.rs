@@ -96,22 +96,17 @@ struct Live {
     /// The same by the machine's clock.
     began: Duration,
     console_uuid: Uuid,
-    /// What the scheduler was told, which xends before 3.3 did not keep: weight and cap.
-    credit: (i64, i64),
     migrated: bool,
 }
 
 impl Live {
     fn new(domid: DomId, config: Config, began: Duration) -> Self {
-        let credit = ["cpu_weight", "cpu_cap"].map(|key| config.kept(key).parse::<f64>().unwrap_or(0.0));
-        let credit = (if credit[0] > 0.0 { credit[0] as i64 } else { 256 }, credit[1] as i64);
         Live {
             domid,
             config,
             start_time: seconds_since_1970(),
             began,
             console_uuid: Uuid::new_v4(),
-            credit,
             migrated: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::checks::{check_name, python_int};
 use super::config::{Config, Refusal, Writer};
-use super::habits::Credit;
+use super::habits::{Credit, Habits};
 use super::{Found, Parts, Xend, life};
 use crate::model::Uuid;
 use crate::wire::sexpr::{Dialect, Fault, Limits, ParseError, Sexpr, python_repr};
@@ -140,8 +140,8 @@ impl Xend {
             "set_vcpus" => self.set_vcpus(whom, request, parts).map(|()| Done::Nothing),
             "pincpu" => self.pin(whom, request, parts),
             "vcpuinfo" => self.vcpu_info(whom, parts.machine).map(Done::Value),
-            "domain_sched_credit_get" => self.credit(whom).map(Done::Value),
-            "domain_sched_credit_set" => self.set_credit(whom, request).map(Done::Value),
+            "domain_sched_credit_get" => self.credit(whom, parts.machine).map(Done::Value),
+            "domain_sched_credit_set" => self.set_credit(whom, request, parts).map(Done::Value),
             "devices" => self.devices(whom, request, parts),
             "device_create" => self.create_device(whom, request, parts),
             "device_configure" => self.configure_device(whom, request, parts).map(|()| Done::Nothing),
@@ -256,7 +256,7 @@ impl Xend {
             return Err(creating(self.twin_words(&config.name, domid)));
         }
         self.check_name_is_free(&config.name, uuid).map_err(creating)?;
-        config.check_boots(self.habits).map_err(creating)?;
+        check_starts(&config, self.habits, parts).map_err(creating)?;
         self.begin(config, parts).map_err(creating)?;
         Ok(uuid)
     }
@@ -303,7 +303,7 @@ impl Xend {
         let Found::Guest(uuid) = whom else { return Ok(()) };
         let config = self.domains.get(&uuid).and_then(|known| known.managed.clone());
         let config = config.ok_or("Domain is not managed")?;
-        config.check_boots(self.habits)?;
+        check_starts(&config, self.habits, parts)?;
         let domid = self.begin(config, parts)?;
         if let Err(words) = self.wait_for_devices(whom) {
             self.end(domid, parts)?;
@@ -402,6 +402,18 @@ pub(super) fn required<'a>(request: &'a Received, field: &'a str) -> Result<&'a 
 
 pub(super) fn not_simulated(what: &str) -> Refusal {
     format!("the embedded xend cannot do this: {what}")
+}
+
+/// What comes out when a domain was made and is to be filled: it is destroyed again, and its number used up.
+fn check_starts(config: &Config, habits: &Habits, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+    let checked = match config.cpus_are_text {
+        true => Err("(22, 'Invalid argument')".into()),
+        false => config.check_boots(habits),
+    };
+    checked.inspect_err(|_| {
+        // Where there is no number left, there would have been none for the domain either.
+        let _ = parts.machine.use_up_domid();
+    })
 }
 
 /// xend's words for an S-expression that it cannot read.

@@ -501,3 +501,36 @@ fn files_below_nonexistent_are_not_there() {
     assert_eq!(host.get("web1").unwrap().value("domid"), None, "and nothing is left of it");
     assert_eq!(host.machine.domain_count(), 1);
 }
+
+#[test]
+fn xen_3_3_pins_a_domain_that_does_not_run_to_text_and_cannot_start_it() {
+    let mut host = Host::new(age("3.3"));
+    host.op("", &[("op", "new"), ("config", &config(""))]).unwrap();
+    let far = host.op("web1", &[("op", "pincpu"), ("vcpu", "9"), ("cpumap", "0")]);
+    assert!(far.unwrap_err().ends_with("list assignment index out of range"));
+    let zero = Ok(Some(Sexpr::atom("0")));
+    assert_eq!(host.op("web1", &[("op", "pincpu"), ("vcpu", "0"), ("cpumap", "[0]")]), zero);
+    assert_eq!(host.op("web1", &[("op", "start")]), Err("(22, 'Invalid argument')".into()));
+    assert_eq!(host.get("web1").unwrap().value("domid"), None);
+}
+
+#[test]
+fn what_the_scheduler_is_told_reaches_the_machine() {
+    for release in releases() {
+        let mut host = Host::new(release);
+        host.op("", &[("op", "new"), ("config", &config("(cpus '0') (cpu_weight 300) (cpu_cap 20)"))])
+            .unwrap();
+        host.op("web1", &[("op", "start")]).unwrap();
+        let domain = host.machine.get(1).unwrap();
+        let hard = domain.affinity.get(&0).and_then(|affinity| affinity.hard.clone());
+        assert_eq!(hard, Some(vec![1]), "{release}");
+        // 3.0.4 does not look for them in a configuration.
+        let told = if release.at_least(3, 1) { (300, 20) } else { (256, 0) };
+        assert_eq!((domain.share.weight, domain.share.cap), told, "{release}");
+        let fields = [("op", "domain_sched_credit_set"), ("weight", "512"), ("cap", "50")];
+        host.op("web1", &fields).unwrap();
+        let share = host.machine.get(1).unwrap().share;
+        let cap = if release.at_least(3, 2) { 50 } else { told.1 };
+        assert_eq!((share.weight, share.cap), (512, cap), "{release}");
+    }
+}
