@@ -5,6 +5,9 @@ use crate::model::guest::CpuSet;
 /// The highest number of a host's processor that is accepted.
 const MAX_CPU: u32 = 4095;
 
+/// The most processors in all sets of one guest's vcpus: each of 4096 vcpus on 256 of them. Eight bytes of text can name 4096.
+pub(crate) const MAX_PINNED: usize = 1 << 20;
+
 /// `0-3,^2,5`; None for anything else, and for none at all.
 pub(crate) fn cpu_set(text: &str) -> Option<CpuSet> {
     let number = |text: &str| text.trim().parse::<u32>().ok().filter(|cpu| *cpu <= MAX_CPU);

@@ -8,7 +8,7 @@ use super::write::{Items, unsupported};
 use crate::error;
 use crate::format::config::Value;
 use crate::format::config::settings::{Settings, number};
-use crate::format::cpuset::{cpu_ranges, cpu_set};
+use crate::format::cpuset::{MAX_PINNED, cpu_ranges, cpu_set};
 use crate::format::error::shown;
 use crate::model::Guest;
 use crate::model::guest::{
@@ -81,11 +81,20 @@ fn cpus(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
         settings.leave("cpus", value.span.start);
         return Ok(());
     }
+    // What stands behind the last vcpu has no effect.
+    let max = usize::try_from(guest.vcpus.max).unwrap_or(usize::MAX);
+    let mut pinned = 0;
     let mut sets = Vec::new();
-    for (text, at) in texts {
+    for (text, at) in texts.into_iter().take(max) {
         match (text.trim(), cpu_set(text)) {
             ("all" | "", _) => sets.push(None),
-            (_, Some(set)) => sets.push(Some(set)),
+            (_, Some(set)) => {
+                pinned += set.len();
+                if pinned > MAX_PINNED {
+                    return fault(at, format!("cpus: more than {MAX_PINNED} processors in all"));
+                }
+                sets.push(Some(set));
+            }
             (_, None) => {
                 let message =
                     format!("cpus: '{}' names no processors; expected such as 0-3,^2,5", shown(text));
@@ -93,7 +102,6 @@ fn cpus(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
             }
         }
     }
-    let max = usize::try_from(guest.vcpus.max).unwrap_or(usize::MAX);
     let all_same = sets.windows(2).all(|pair| matches!(pair, [a, b] if a == b));
     // Vcpus behind the end of a list are free.
     if all_same && (!is_list || sets.len() >= max) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::tree::{Element, Result};
 use super::{YES_NO, kib_of, set};
+use crate::format::cpuset::MAX_PINNED;
 use crate::format::error::shown;
 use crate::model::guest::{
     Cpu, CpuFeature, CpuMode, CpuTuning, FeaturePolicy, NumaCell, NumaMode, NumaPlace, NumaTuning, Vcpus,
@@ -82,6 +83,7 @@ pub(super) fn tuning(domain: &mut Element<'_>, vcpus: u32) -> Result<CpuTuning> 
             }
         }
     }
+    let mut pinned = 0;
     for mut pin in element.children("vcpupin") {
         let Some(vcpu) = pin.number::<u32>("vcpu")? else {
             return pin.fault("the attribute 'vcpu' is missing");
@@ -90,6 +92,10 @@ pub(super) fn tuning(domain: &mut Element<'_>, vcpus: u32) -> Result<CpuTuning> 
             return pin.fault("the attribute 'cpuset' is missing");
         };
         pin.done()?;
+        pinned += cpuset.len();
+        if pinned > MAX_PINNED {
+            return pin.fault(format!("more than {MAX_PINNED} processors in all pins"));
+        }
         if vcpu >= vcpus {
             return pin.fault(format!("vcpu='{vcpu}': the guest has {vcpus} vcpus"));
         }
