@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use xenith::format::convert::Native;
+use xenith::format::sxpr::XendFormat;
 use xenith::format::{Examined, libxl_json, xml};
 
 const SMALL: usize = 64 << 10;
@@ -164,7 +165,7 @@ fn xls_files_take_time_and_memory_by_their_length() {
     let in_key = |part: &'static str| ("name='g'\ntype='hvm'\nvcpus=4096\n", part, "");
     check(
         "xl",
-        &|text| Native::Xl.examine(text),
+        &|text| Native::Xl.examine(text, XendFormat::V4),
         &[
             in_key("k@=1\n"),
             in_key("a=1;"),
@@ -203,7 +204,7 @@ fn xends_and_xenvms_and_libxls_texts_take_time_and_memory_by_their_length() {
     let in_vm = |part: &'static str| ("(vm (name g) (memory 64)", part, ")");
     check(
         "xend",
-        &|text| Native::Sxpr.examine(text),
+        &|text| Native::Sxpr.examine(text, XendFormat::V4),
         &[
             in_vm("(device (vif (mac 00:16:3e:00:00:01)))"),
             in_vm("(device (vbd (dev xvda@) (uname phy:/a)))"),
@@ -214,7 +215,7 @@ fn xends_and_xenvms_and_libxls_texts_take_time_and_memory_by_their_length() {
     );
     check(
         "xenvm",
-        &|text| Native::Xenvm.examine(text),
+        &|text| Native::Xenvm.examine(text, XendFormat::V4),
         &[
             ("name = g\n", "k@ = 1\n", ""),
             ("name = g\n", "disk = /a:phy:xvda@:w:disk\n", ""),
