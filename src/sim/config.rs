@@ -147,6 +147,11 @@ impl SimConfig {
         self.tools.unwrap_or(usual)
     }
 
+    /// Whether files in /etc/xen remember the domains that do not run: xend does since Xen 3.0.4.
+    pub(super) fn keeps_files(&self) -> bool {
+        self.tools() != Tools::Xend || !self.release.at_least_point(3, 0, 4)
+    }
+
     /// Whether a host of that age can have that toolstack here.
     fn check_tools(&self) -> Result<()> {
         let why = match self.tools() {

@@ -139,8 +139,8 @@ impl SimHost {
     }
 
     /// What /etc/xen is on a real host: a folder of this host's own for the domain files, with `auto` in it. It is made now where it
-    /// is missing, and goes with the host unless that is served. A host with xend, which keeps the domains itself, has only
-    /// the path, and nothing there.
+    /// is missing, and goes with the host unless that is served. A host whose xend keeps the domains itself has
+    /// only the path, and nothing there.
     ///
     /// Errors: those of the file system.
     pub fn etc_xen(&self) -> Result<PathBuf> {
@@ -216,7 +216,7 @@ impl Running {
 
     fn etc_xen(&self) -> Result<PathBuf> {
         // Never made: making a folder costs, and nobody would look into it.
-        if self.config.tools() == Tools::Xend {
+        if !self.config.keeps_files() {
             return Ok(serve::etc_xen(self.state.path()));
         }
         let made = self.etc.get_or_try_init(|| {

@@ -63,6 +63,7 @@ pub fn serve(config: SimConfig, dir: &Path) -> Result<Server> {
     make_private(&dir).map_err(|error| failed(format_args!("cannot make {}", dir.display()), &error))?;
     let lock = take_lock(&dir)?;
     let kept: &[PathBuf] = match config.tools() {
+        Tools::Xend if config.keeps_files() => &[dir.join("xend"), etc_xen(&dir), etc_xen(&dir).join("auto")],
         Tools::Xend => &[dir.join("xend")],
         Tools::Xl | Tools::None => &[etc_xen(&dir), etc_xen(&dir).join("auto")],
     };

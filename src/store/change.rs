@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::atomic::{self, Beside, Part};
+use super::language::Language;
 use super::lock::Lock;
 use super::scan::{Row, Scan};
 use super::sidecar::Sidecar;
@@ -18,9 +19,8 @@ use super::snapshot::Entry;
 use super::{MAX_FILE, Store, autostart, fault, file, names};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
-use crate::format::xl;
 use crate::log::Level;
-use crate::model::guest::{DiskDevice, Mac};
+use crate::model::guest::Mac;
 use crate::model::identity::check_name;
 use crate::model::{Guest, Uuid};
 
@@ -34,15 +34,15 @@ pub(super) fn define(store: &Store, known: Uuid, guest: &Guest, deadline: Deadli
     make_folder(folder)?;
     let (_lock, scan) = begin(store, deadline)?;
     let old = may_define(&scan, known, uuid, &guest.name)?;
-    let plan = Plan::new(folder, &scan, old, uuid, &guest.name)?;
+    let plan = Plan::new(store, &scan, old, uuid, &guest.name)?;
 
     // What can fail is done beside the files that count.
     let text = match old {
-        Some(row) => xl::update(&row.entry.text, guest),
-        None => xl::to_xl(guest),
+        Some(row) => store.language.update(&row.entry.text, guest),
+        None => store.language.write(guest),
     };
     let text = text.map_err(|error| error.on(Road::Store))?;
-    check_text(&text, guest)?;
+    check_text(store.language, &text, guest)?;
     let like = old.map(|_| std::fs::metadata(&plan.now)).transpose();
     let like = like.map_err(|error| fault(format_args!("cannot read {}", plan.now.display()), &error))?;
     let config = match old {
@@ -137,7 +137,10 @@ pub(super) fn set_autostart(store: &Store, uuid: Uuid, autostart: bool, deadline
     let file_name = OsStr::new(&row.file_name);
     let links = autostart::links(folder, file_name)?;
     match (autostart, links.is_empty()) {
-        (true, true) => autostart::add(folder, file_name, &names::candidates(&row.entry.guest.name, uuid)),
+        (true, true) => {
+            let candidates = names::candidates(store.language, &row.entry.guest.name, uuid);
+            autostart::add(folder, file_name, &candidates)
+        }
         (false, false) => autostart::remove(&links),
         _ => Ok(()),
     }
@@ -159,7 +162,7 @@ fn recover(store: &Store) -> Result<()> {
             let scan = store.scan()?;
             let text = file::read(&path, MAX_FILE).ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
             // It is whole if a file was renamed for it.
-            let meant = text.and_then(|text| xl::from_xl(&text).ok());
+            let meant = text.and_then(|text| store.language.read(&text).ok());
             let half = scan.rows.iter().find(|row| {
                 let is_named_after = |name| names::is_named_after(&row.file_name, name, uuid);
                 let is_of = row.counts && row.entry.uuid == uuid && !is_named_after(&row.entry.guest.name);
@@ -217,14 +220,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(folder: &Path, scan: &Scan, old: Option<&Row>, uuid: Uuid, name: &str) -> Result<Plan> {
+    fn new(store: &Store, scan: &Scan, old: Option<&Row>, uuid: Uuid, name: &str) -> Result<Plan> {
+        let folder = &store.folder;
         let keeps_name = |row: &&Row| {
             !names::is_named_after(&row.file_name, &row.entry.guest.name, row.entry.uuid)
                 || names::is_named_after(&row.file_name, name, uuid)
         };
         let new_name = match old.filter(keeps_name) {
             Some(row) => row.file_name.clone(),
-            None => free_name(folder, scan, name, uuid)?,
+            None => free_name(store, scan, name, uuid)?,
         };
         let old_name = old.map_or_else(|| new_name.clone(), |row| row.file_name.clone());
         let is_link = old.is_some_and(|row| row.is_link);
@@ -241,7 +245,7 @@ impl Plan {
     /// Gives a file the name back that it had before a writer was killed.
     fn back(store: &Store, scan: &Scan, row: &Row, uuid: Uuid) -> Result<()> {
         let folder = &store.folder;
-        let new_name = free_name(folder, scan, &row.entry.guest.name, uuid)?;
+        let new_name = free_name(store, scan, &row.entry.guest.name, uuid)?;
         let now = row.entry.path.clone();
         let plan = Plan { old_name: row.file_name.clone(), new_name, now, is_link: row.is_link };
         let links = autostart::links(folder, OsStr::new(&plan.old_name))?;
@@ -330,8 +334,9 @@ impl Plan {
 }
 
 /// A name for a domain's file that nothing has yet.
-fn free_name(folder: &Path, scan: &Scan, name: &str, uuid: Uuid) -> Result<String> {
-    for candidate in names::candidates(name, uuid) {
+fn free_name(store: &Store, scan: &Scan, name: &str, uuid: Uuid) -> Result<String> {
+    let folder = &store.folder;
+    for candidate in names::candidates(store.language, name, uuid) {
         let path = folder.join(&candidate);
         let is_domain = scan.rows.iter().any(|row| row.counts && row.file_name == candidate);
         let broken = scan.snapshot.problems.iter().find(|problem| problem.path == path && !is_domain);
@@ -354,15 +359,15 @@ fn free_name(folder: &Path, scan: &Scan, name: &str, uuid: Uuid) -> Result<Strin
 }
 
 /// What is about to be written must say what is meant, and be read again: a defect here would lose a domain.
-fn check_text(text: &str, guest: &Guest) -> Result<()> {
+fn check_text(language: Language, text: &str, guest: &Guest) -> Result<()> {
     if text.len() > MAX_FILE {
         let message = format!("the file of '{}' would have more than {MAX_FILE} bytes", guest.name);
         return Err(refused(Status::NotSupported, message));
     }
     // The language's own form of both is compared, since it has no place for some of what a guest can say; and what may be lost least
     // by itself, in case that writing and reading agree in losing it.
-    let said = xl::from_xl(text).map_err(|error| not_what_is_meant(guest, &error.to_string()))?;
-    let form = |guest| xl::to_xl(guest).map_err(|error| not_what_is_meant(guest, &error.message));
+    let said = language.read(text).map_err(|error| not_what_is_meant(guest, &error.to_string()))?;
+    let form = |guest| language.form(guest).map_err(|error| not_what_is_meant(guest, &error.message));
     let (said_form, meant_form) = (form(&said)?, form(guest)?);
     if said_form != meant_form {
         let mut lines = said_form.lines().zip(meant_form.lines());
@@ -375,15 +380,14 @@ fn check_text(text: &str, guest: &Guest) -> Result<()> {
         ("type", said.os.kind == guest.os.kind),
         ("vcpus", said.vcpus.max == guest.vcpus.max),
         ("memory", said.max_memory_kib.abs_diff(guest.max_memory_kib) < 1024),
-        ("disks", disks(&said) == disks(guest)),
+        ("disks", disks(language, &said) == disks(language, guest)),
         ("interfaces", macs(&said) == macs(guest)),
     ];
     same.iter().try_for_each(|(what, same)| if *same { Ok(()) } else { Err(not_what_is_meant(guest, what)) })
 }
 
-fn disks(guest: &Guest) -> BTreeSet<(&str, Option<&str>)> {
-    // A floppy drive is the device model's, and none without a disk.
-    let disks = guest.disks.iter().filter(|disk| disk.device != DiskDevice::Floppy);
+fn disks(language: Language, guest: &Guest) -> BTreeSet<(&str, Option<&str>)> {
+    let disks = guest.disks.iter().filter(|disk| language.says(disk));
     disks.map(|disk| (disk.target.as_str(), disk.source.as_deref())).collect()
 }
 

@@ -7,13 +7,15 @@
 //! | `change` | define and undefine |
 //! | `autostart` | the links that the xendomains service reads |
 //! | `file`, `atomic`, `lock` | reading, writing, and who may write |
-//! | `names`, `identity`, `sidecar` | files' names, derived uuids and addresses, what xl's language cannot say |
+//! | `language` | xl's or xm's |
+//! | `names`, `identity`, `sidecar` | files' names, derived uuids and addresses, what no such language can say |
 
 mod atomic;
 mod autostart;
 mod change;
 mod file;
 mod identity;
+mod language;
 mod lock;
 mod names;
 mod scan;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
+pub use language::Language;
 pub use snapshot::{Entry, Lives, Problem, Snapshot};
 
 use crate::deadline::Deadline;
@@ -50,6 +53,7 @@ const MAX_TEXT: usize = 64 << 20;
 /// A folder of domain files. Usable from any thread; nothing is held open between calls.
 pub struct Store {
     folder: PathBuf,
+    language: Language,
     log: Log,
     /// What the last look at the folder found.
     last: Mutex<Arc<Scan>>,
@@ -57,9 +61,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in that folder. Nothing is read yet; a folder that is not there holds nothing.
+    /// The store in that folder, of files in xl's language. Nothing is read yet; a folder that is not there holds nothing.
     pub fn new(folder: &Path, log: Log) -> Store {
-        Store { folder: folder.to_owned(), log, last: Mutex::default(), machine: OnceCell::new() }
+        let (last, machine) = (Mutex::default(), OnceCell::new());
+        Store { folder: folder.to_owned(), language: Language::Xl, log, last, machine }
+    }
+
+    /// The same of files in another language.
+    pub fn in_language(self, language: Language) -> Store {
+        Store { language, ..self }
     }
 
     /// The folder.
@@ -78,7 +88,7 @@ impl Store {
     /// Makes a domain persistent or replaces its file. `guest` has a name, a uuid and MAC addresses.
     ///
     /// Errors: [`Status::Exists`] where another uuid has the name, [`Status::InvalidConfig`] where a broken file stands in
-    /// the way, [`Status::NotSupported`] for what xl's language cannot say, [`Status::Timeout`] when others hold the
+    /// the way, [`Status::NotSupported`] for what the language cannot say, [`Status::Timeout`] when others hold the
     /// lock, [`Status::AccessDenied`] where this user may not write, and those of the file system. In each case all is as it was, but for a
     /// disk that fails after the new file was put in its place: the error says that then.
     pub fn define(&self, guest: &Guest, deadline: Deadline) -> Result<Entry> {
@@ -117,7 +127,7 @@ impl Store {
     fn scan(&self) -> Result<Arc<Scan>> {
         let old = self.last.lock().clone();
         let machine = || self.machine.get_or_init(identity::machine).clone();
-        let new = scan::scan(&self.folder, &machine, &old)?;
+        let new = scan::scan(&self.folder, self.language, &machine, &old)?;
         if !Arc::ptr_eq(&old, &new) {
             self.tell_problems(&old.snapshot, &new.snapshot);
             *self.last.lock() = new.clone();

@@ -1,5 +1,7 @@
 //! What the name of a file in the folder says about it, and what a domain's file is to be called.
 
+use super::language::Language;
+use crate::format::sxpr::XendFormat;
 use crate::model::Uuid;
 
 /// What a file is by its name alone.
@@ -54,18 +56,31 @@ pub(super) fn usual(name: &str) -> Option<String> {
     (fits && is_plain && kind(&file_name) == Kind::Config).then_some(file_name)
 }
 
+/// The same without an ending: `NAME`, where xm looks.
+pub(super) fn usual_bare(name: &str) -> Option<String> {
+    let fits = name.len() + SIDECAR.len() <= LONGEST;
+    let is_plain = !name.is_empty() && !name.starts_with('-') && !name.contains(['/', '\0']);
+    (fits && is_plain && kind(name) != Kind::Skipped).then(|| name.to_owned())
+}
+
 /// The names that the file of a domain can get, best first: `NAME.cfg`, `NAME.1234abcd.cfg` with the uuid's first digits where another
-/// domain's file has that one, and the uuid for names that make no file name.
-pub(super) fn candidates(name: &str, uuid: Uuid) -> Vec<String> {
+/// domain's file has that one, and the uuid for names that make no file name. In xm's language without the ending.
+pub(super) fn candidates(language: Language, name: &str, uuid: Uuid) -> Vec<String> {
     let whole = uuid.to_string();
     let short = whole.split('-').next().unwrap_or(&whole);
+    let usual = |name: &str| language.usual(name);
     let longer = usual(name).and_then(|_| usual(&format!("{name}.{short}")));
     usual(name).into_iter().chain(longer).chain([format!("{whole}{CONFIG}")]).collect()
 }
 
 /// Whether a file was named after the domain `name`: then it is renamed with it.
 pub(super) fn is_named_after(file_name: &str, name: &str, uuid: Uuid) -> bool {
-    file_name == name || candidates(name, uuid).iter().any(|candidate| candidate == file_name)
+    // Whatever toolstack it was written for.
+    let languages = [Language::Xl, Language::Xm(XendFormat::V1)];
+    file_name == name
+        || languages
+            .iter()
+            .any(|language| candidates(*language, name, uuid).iter().any(|one| one == file_name))
 }
 
 /// The name of a file's sidecar.
@@ -125,12 +140,15 @@ mod tests {
         let uuid = Uuid::from_u128(0x1234abcd_0000_0000_0000_000000000001);
         let only_uuid = ["1234abcd-0000-0000-0000-000000000001.cfg"];
         for name in [".hidden", "-rf", "xlexample1", "README", &"x".repeat(255), &"x".repeat(245)] {
-            assert_eq!(candidates(name, uuid), only_uuid, "{name}");
+            assert_eq!(candidates(Language::Xl, name, uuid), only_uuid, "{name}");
         }
-        assert_eq!(candidates("web", uuid), ["web.cfg", "web.1234abcd.cfg", only_uuid[0]]);
-        assert_eq!(candidates("a~", uuid)[0], "a~.cfg");
+        assert_eq!(candidates(Language::Xl, "web", uuid), ["web.cfg", "web.1234abcd.cfg", only_uuid[0]]);
+        assert_eq!(candidates(Language::Xl, "a~", uuid)[0], "a~.cfg");
+        let old = Language::Xm(XendFormat::V2);
+        assert_eq!(candidates(old, "web", uuid), ["web", "web.1234abcd", only_uuid[0]]);
+        assert_eq!(candidates(old, "xend-config.sxp", uuid), only_uuid);
         let longest = "x".repeat(244);
-        assert_eq!(sidecar(&candidates(&longest, uuid)[0]).len(), LONGEST);
+        assert_eq!(sidecar(&candidates(Language::Xl, &longest, uuid)[0]).len(), LONGEST);
     }
 
     #[test]

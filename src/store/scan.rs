@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::file::{self, Stamp};
+use super::language::Language;
 use super::names::{self, Kind};
 use super::sidecar::Sidecar;
 use super::snapshot::{Entry, Problem, Snapshot, two_of_a_name};
 use super::{MAX_FILE, MAX_FILES, MAX_NAMES, MAX_TEXT, fault, identity};
 use crate::error::{Error, Result, Road, Status};
-use crate::format::xl::from_xl;
 use crate::model::identity::check_name;
 use crate::model::{Guest, Uuid};
 
@@ -77,7 +77,12 @@ struct Name {
 /// Looks at the folder; returns `old` itself where nothing has changed since.
 ///
 /// Errors: a folder that cannot be read or holds too much, a process that is out of descriptors or memory. A folder that is not there holds nothing.
-pub(super) fn scan(folder: &Path, machine: &dyn Fn() -> String, old: &Arc<Scan>) -> Result<Arc<Scan>> {
+pub(super) fn scan(
+    folder: &Path,
+    language: Language,
+    machine: &dyn Fn() -> String,
+    old: &Arc<Scan>,
+) -> Result<Arc<Scan>> {
     let canonical = match folder.canonicalize() {
         Ok(canonical) => canonical,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Arc::default()),
@@ -85,7 +90,7 @@ pub(super) fn scan(folder: &Path, machine: &dyn Fn() -> String, old: &Arc<Scan>)
     };
     let old = if old.folder == canonical { old } else { &Arc::default() };
     for attempt in 1.. {
-        let mut looked = Look::new(folder, old);
+        let mut looked = Look::new(folder, language, old);
         let is_whole = looked.at_all(list(&canonical)?)?;
         if is_whole || attempt == ATTEMPTS {
             return Ok(if looked.has_changed() {
@@ -150,6 +155,7 @@ fn cannot_read(folder: &Path, error: &io::Error) -> Error {
 /// One look at all files of a list.
 struct Look<'a> {
     folder: &'a Path,
+    language: Language,
     old: &'a Scan,
     now: SystemTime,
     has_news: bool,
@@ -160,9 +166,10 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(folder: &'a Path, old: &'a Scan) -> Look<'a> {
+    fn new(folder: &'a Path, language: Language, old: &'a Scan) -> Look<'a> {
         Look {
             folder,
+            language,
             old,
             now: SystemTime::now(),
             has_news: false,
@@ -233,7 +240,7 @@ impl<'a> Look<'a> {
                 Ok((bytes, stamp)) => Known {
                     stamp: Some(stamp),
                     is_settled: stamp.is_settled(self.now),
-                    what: understand(&path, bytes, old).unwrap_or_else(content),
+                    what: understand(self.language, &path, bytes, old).unwrap_or_else(content),
                 },
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 Err(error) if is_own_trouble(&error) => return Err(cannot_read(&path, &error)),
@@ -423,14 +430,25 @@ fn stamp<'a, T>(path: &Path, old: Option<&'a Known<T>>) -> io::Result<Found<'a, 
 }
 
 /// What a file's bytes mean. An error is that of a file that must be a domain.
-fn understand(path: &Path, bytes: Vec<u8>, old: Option<&Known<Content>>) -> Result<Content> {
+fn understand(
+    language: Language,
+    path: &Path,
+    bytes: Vec<u8>,
+    old: Option<&Known<Content>>,
+) -> Result<Content> {
     let text = utf8(path, bytes)?;
     if let Some(Known { what: what @ Content::Domain { text: read, .. }, .. }) = old
         && **read == *text
     {
         return Ok(what.clone());
     }
-    let guest = from_xl(&text).map_err(|error| broken(path, &error.to_string()))?;
+    let guest = match language.read(&text) {
+        Ok(guest) => guest,
+        Err(error) => {
+            let error = broken(path, &error.to_string());
+            return if language.is_meant(&text) { Ok(Content::Broken(error)) } else { Err(error) };
+        }
+    };
     if guest.name.is_empty() {
         return Err(broken(path, "it gives the domain no name (name = \"...\")"));
     }

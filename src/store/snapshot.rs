@@ -83,8 +83,10 @@ impl Snapshot {
 
     /// The file that should be the domain `name`, and does not count.
     fn broken(&self, name: &str) -> Option<&Problem> {
-        let file_name = names::usual(name)?;
-        let is_it = |path: &PathBuf| path.file_name().is_some_and(|found| found == file_name.as_str());
+        let usual = [names::usual(name), names::usual_bare(name)];
+        let is_it = |path: &PathBuf| {
+            usual.iter().flatten().any(|usual| path.file_name().is_some_and(|found| found == usual.as_str()))
+        };
         let problem = self.problems.iter().find(|problem| is_it(&problem.path))?;
         (!self.entries.iter().any(|entry| entry.path == problem.path)).then_some(problem)
     }

@@ -18,6 +18,8 @@ pub struct Traits {
     pub forgets_running: bool,
     /// A defined domain can be started paused.
     pub starts_paused: bool,
+    /// A restored domain can be left paused.
+    pub restores_paused: bool,
     /// A definition renames a running domain.
     pub renames_running: bool,
     /// Domains can be saved and restored.
@@ -483,7 +485,7 @@ fn saves(lab: &Lab<'_>) {
     lab.is_over("its life is over", &domain);
     assert_eq!(domain.save(&file).unwrap_err().status, Status::Stale);
     // xend can only let it run at once.
-    let paused = lab.traits.starts_paused;
+    let paused = lab.traits.restores_paused;
     let again = lab.host.restore(&file, paused).unwrap();
     assert_eq!(again.uuid(), domain.uuid());
     assert_eq!(again.info().unwrap().state == State::Paused, paused);

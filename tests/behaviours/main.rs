@@ -33,6 +33,7 @@ const XEND: Traits = Traits {
     remembers: true,
     forgets_running: false,
     starts_paused: false,
+    restores_paused: false,
     renames_running: true,
     saves: true,
     has_monitors: false,
@@ -45,6 +46,7 @@ const XL: Traits = Traits {
     remembers: true,
     forgets_running: true,
     starts_paused: true,
+    restores_paused: true,
     renames_running: false,
     saves: true,
     has_monitors: true,
@@ -59,11 +61,15 @@ const AT_ONCE: usize = 8;
 fn traits(release: Release, tools: Tools) -> Traits {
     match tools {
         Tools::Xl => XL,
-        // Up to 3.0.3 xend keeps no domain that does not run, and a domain's record has no bit for HVM.
-        _ => {
-            let newer = release.at_least_point(3, 0, 4);
-            Traits { remembers: newer, tells_guest_type: newer, ..XEND }
-        }
+        // Up to 3.0.3 xm's files keep domains that do not run, and a domain's record has no bit for HVM.
+        _ if !release.at_least_point(3, 0, 4) => Traits {
+            forgets_running: true,
+            starts_paused: true,
+            renames_running: false,
+            tells_guest_type: false,
+            ..XEND
+        },
+        _ => XEND,
     }
 }
 

@@ -126,6 +126,7 @@ impl LocalDriver {
             }
             (Now::Inactive(Inactive::Xend(_)), Road::Xend) => self.start_by_xend(domain.uuid, paused),
             (Now::Inactive(Inactive::Stored(entry)), Road::Xl) => self.start_by_xl(&entry, paused),
+            (Now::Inactive(Inactive::Stored(entry)), Road::Xend) => self.start_stored_by_xend(&entry, paused),
             (Now::Inactive(_), road) => Err(unserved(Op::Start, road)),
         }
     }

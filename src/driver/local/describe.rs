@@ -41,8 +41,12 @@ impl LocalDriver {
     fn xend_xml(&self, uuid: Uuid, life: Option<DomId>, inactive: bool) -> Result<String> {
         let value = self.xend_value(uuid, life)?;
         // What xend itself says must be understood: a failure here is no fault of the caller's.
-        let (guest, mut live) = sxpr::from_sxpr(&value)
+        let (mut guest, mut live) = sxpr::from_sxpr(&value)
             .map_err(|error| Error { status: Status::Protocol, ..error }.on(Road::Xend))?;
+        if let (HostKind::OldXend, Some(entry)) = (self.kind, self.snapshot()?.by_uuid(uuid)) {
+            // They are with the file.
+            (guest.title, guest.description) = (entry.guest.title.clone(), entry.guest.description.clone());
+        }
         match life {
             Some(domid) if !inactive => self.add_live_facts(domid, &mut live),
             _ => live = Live::default(),

@@ -126,7 +126,13 @@ fn reach_xenstore(xenstore: Xenstore, options: &OpenOptions) -> Result<Arc<Xenst
     Ok(Arc::new(xenstore))
 }
 
-pub(super) fn assemble(roads: Roads, options: &OpenOptions, host: Option<SimHost>) -> Result<LocalDriver> {
+pub(super) fn assemble(
+    mut roads: Roads,
+    options: &OpenOptions,
+    host: Option<SimHost>,
+) -> Result<LocalDriver> {
+    let language = roads.xend.language_of_files();
+    roads.store = roads.store.map(|store| store.in_language(language));
     let kind = kind_of(&roads, options)?;
     options.log.say(Level::Info, format_args!("this is a host of the kind {kind:?}"));
     let xend = roads.xend.absence().or(roads.xend.silence());

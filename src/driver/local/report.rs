@@ -57,7 +57,9 @@ impl LocalDriver {
         });
         let host = match self.kind {
             HostKind::Xend => "a host with xend",
-            HostKind::OldXend => "a host with a xend that remembers no domain that does not run",
+            HostKind::OldXend => {
+                "a host with a xend that remembers no domain that does not run: xm's files do"
+            }
             HostKind::XendAlone => "a host that is reached through its xend alone",
             HostKind::OldXendAlone => {
                 "a host that is reached through its xend alone, which remembers no domain that does not run"
@@ -112,7 +114,7 @@ impl LocalDriver {
                  without losing what it knows, so look at its log first"
             ));
         }
-        if matches!(self.kind, HostKind::Xl | HostKind::XlAlone | HostKind::Bare) {
+        if matches!(self.kind, HostKind::OldXend | HostKind::Xl | HostKind::XlAlone | HostKind::Bare) {
             self.store_problems(&mut problems);
         }
         self.domain_problems(&mut problems);

@@ -9,7 +9,7 @@ use crate::error::Road;
 pub(super) enum HostKind {
     /// Hypercalls and a xend on the same machine: the classic host, Xen 3.0.4 to 4.4.
     Xend,
-    /// The same of Xen 3.0.1 to 3.0.3, whose xend remembers no domain that does not run.
+    /// The same of Xen 3.0.1 to 3.0.3, whose xend remembers no domain that does not run: xm's files do.
     OldXend,
     /// A xend alone: another machine's, or this one's without the right to issue hypercalls.
     XendAlone,
@@ -131,8 +131,8 @@ pub(super) fn of(kind: HostKind, op: Op) -> Route {
     // `every_operation_has_a_row` proves that there is one.
     row.map_or(route(NONE, NONE), |(_, xend, alone, xl, bare)| match kind {
         HostKind::Xend => *xend,
-        // What an old one cannot do is what it does not remember.
-        HostKind::OldXend => route(xend.active, NONE),
+        // What an old one does not remember, files do, as without a toolstack; what only a toolstack can do with it, is xend's.
+        HostKind::OldXend => route(xend.active, bare.inactive.or(xend.inactive)),
         HostKind::XendAlone => *alone,
         HostKind::OldXendAlone => route(alone.active, NONE),
         HostKind::Xl => *xl,
@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(TABLE.len(), all.len());
     }
 
-    /// The table of docs/model.md: operations, and the routes with xend, with xl, and without a toolstack.
-    fn documented() -> Vec<(Vec<Op>, [Route; 3])> {
+    /// The table of docs/model.md: operations, the routes with xend, with xl, and without a toolstack, and the road of inactive domains with an old xend.
+    fn documented() -> Vec<(Vec<Op>, [Route; 3], Option<Road>)> {
         let ops = |words: &str| match words {
             "version, free memory, node info" => vec![Op::Version, Op::Capabilities, Op::NodeInfo],
             "list, info, state, OS type, id" => vec![Op::List, Op::Info],
@@ -213,7 +213,7 @@ mod tests {
         rows.map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
             let pair = |at: usize| route(road(cells[at]), road(cells[at + 1]));
-            (ops(cells[1]), [pair(2), pair(4), pair(6)])
+            (ops(cells[1]), [pair(2), pair(4), pair(6)], road(cells[8]))
         })
         .collect()
     }
@@ -221,10 +221,11 @@ mod tests {
     #[test]
     fn the_document_has_the_same_table() {
         let documented = documented();
-        for (ops, [xend, xl, bare]) in &documented {
+        for (ops, [xend, xl, bare], old) in &documented {
             for op in ops {
                 assert_eq!(of(HostKind::Xend, *op), *xend, "{op:?}");
                 assert_eq!(of(HostKind::Xl, *op), *xl, "{op:?}");
+                assert_eq!(of(HostKind::OldXend, *op), route(xend.active, *old), "{op:?}");
                 assert_eq!(of(HostKind::Bare, *op), *bare, "{op:?}");
                 // With xl alone, everything that has a road has it without hypercalls.
                 let alone = of(HostKind::XlAlone, *op);
@@ -242,7 +243,7 @@ mod tests {
             }
         }
         for (op, ..) in TABLE {
-            assert!(documented.iter().any(|(ops, _)| ops.contains(op)), "{op:?} is not in the document");
+            assert!(documented.iter().any(|(ops, ..)| ops.contains(op)), "{op:?} is not in the document");
         }
     }
 
@@ -254,13 +255,17 @@ mod tests {
     }
 
     #[test]
-    fn an_old_xend_acts_on_what_lives_and_remembers_nothing() {
+    fn an_old_xend_acts_on_what_lives_and_starts_what_files_remember() {
         for op in Op::all() {
             assert_eq!(of(HostKind::OldXend, op).active, of(HostKind::Xend, op).active, "{op:?}");
             assert_eq!(of(HostKind::OldXendAlone, op).active, of(HostKind::XendAlone, op).active, "{op:?}");
-            for kind in [HostKind::OldXend, HostKind::OldXendAlone] {
-                assert_eq!(of(kind, op).inactive, None, "{op:?}");
-            }
+            assert_eq!(of(HostKind::OldXendAlone, op).inactive, None, "{op:?}");
+            let files = |road: Road| if op == Op::Start { road } else { Road::Store };
+            assert_eq!(
+                of(HostKind::OldXend, op).inactive,
+                of(HostKind::Xend, op).inactive.map(files),
+                "{op:?}"
+            );
         }
     }
 

@@ -10,9 +10,11 @@ use crate::channel::xend::{ShutdownRequest, Xend};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
 use crate::format::sxpr;
+use crate::format::xm::{self, Other};
 use crate::log::Level;
 use crate::model::guest::Lifecycle;
 use crate::model::{DomId, Guest, Identity, Uuid};
+use crate::store::Entry;
 use crate::wire::sexpr::Sexpr;
 
 impl LocalDriver {
@@ -130,6 +132,20 @@ impl LocalDriver {
             Ok(()) => Ok(Identity { uuid, domid: Some(life) }),
             Err(error) => Err(self.clean_up(xend, uuid, life, error)),
         }
+    }
+
+    /// Starts a domain from its file. xend gets what the file says; keys that have no place in a guest's description are not among that, and the log
+    /// names them.
+    pub(super) fn start_stored_by_xend(&self, entry: &Entry, paused: bool) -> Result<Identity> {
+        let left_out = xm::read(&entry.text, self.xend_format()?).map(|reading| reading.others);
+        for Other { key, place } in left_out.unwrap_or_default() {
+            let (path, line, column) = (entry.path.display(), place.line, place.column);
+            let message = format_args!("{path}, line {line}, column {column}: started without '{key}'");
+            self.log.say(Level::Warning, message);
+        }
+        // Its title stays with the file.
+        let guest = Guest { title: None, ..(*entry.guest).clone() };
+        self.create_by_xend(&guest, entry.uuid, paused)
     }
 
     /// Destroys what a failed creation left, and says so where that fails as well. Only the life that was created: xend may have

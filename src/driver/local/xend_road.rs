@@ -12,6 +12,8 @@ use crate::channel::stream::{Stream, UnixDial};
 use crate::channel::xend::{NodeFacts, Xend};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Road, Status};
+use crate::format::sxpr::XendFormat;
+use crate::store::Language;
 
 /// See the module's description.
 pub(super) struct XendRoad {
@@ -147,6 +149,16 @@ impl XendRoad {
     /// Whether this is a xend that said, when it was asked, that it remembers no domain that does not run.
     pub(super) fn forgets(&self) -> bool {
         self.node.get().is_some_and(|node| !node.age().abilities.remembers)
+    }
+
+    /// The language of the files that remember domains on this host: xm's of its age where xend remembers none, and xl's where it is not
+    /// there.
+    pub(super) fn language_of_files(&self) -> Language {
+        let node = self.node.get().filter(|node| !node.age().abilities.remembers);
+        match node.and_then(|node| XendFormat::from_number(Some(node.config_format))) {
+            Some(age) => Language::Xm(age),
+            None => Language::Xl,
+        }
     }
 
     /// How many requests were sent.
