@@ -5,19 +5,20 @@
 //! | --- | --- |
 //! | `settings` | statements -> what each key comes to |
 //! | `items` | keys and values to write |
+//! | `examine` | all that is wrong with a file |
 //! | `edit` | what a guest says now, put into a file that somebody wrote |
 
 pub(in crate::format) mod edit;
+mod examine;
 pub(in crate::format) mod items;
 pub(in crate::format) mod settings;
 
 use std::ops::Range;
 
-use super::error::shown;
-use super::problem::{Examined, Problem, Severity};
 use super::{Place, SyntaxError};
 use crate::error;
 use crate::model::Guest;
+pub(in crate::format) use examine::examine;
 use items::Items;
 use settings::Settings;
 
@@ -148,23 +149,6 @@ pub(in crate::format) fn read<L: Language>(
     match parsed {
         Ok((guest, others)) => Ok(Reading { guest, others: placed(text, others) }),
         Err(fault) => Err(syntax_error::<L>(text, fault)),
-    }
-}
-
-/// Reads a text and says what is wrong with it; what has no place in the model is a warning.
-pub(in crate::format) fn examine<L: Language>(language: &L, text: &str) -> Examined {
-    match read(language, text) {
-        Ok(Reading { guest, others }) => {
-            let warning = |Other { key, place }| Problem {
-                severity: Severity::Warning,
-                language: L::NAME,
-                place: Some(place),
-                length: 1,
-                message: format!("'{}' has no place in a guest's description", shown(&key)),
-            };
-            Examined { guest: Some(guest), problems: others.into_iter().map(warning).collect() }
-        }
-        Err(error) => Examined { guest: None, problems: vec![Problem::of(error)] },
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a file's statements come to, key by key: the last assignment counts, `+=` adds to it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{Fault, Kind, Result, Statement, Value, fault};
 use crate::format::error::shown;
 
 /// The settings that have not been taken yet.
+#[derive(Clone)]
 pub(in crate::format) struct Settings {
     left: BTreeMap<String, Value>,
     /// Keys that only running the file would tell, and where it says so.
@@ -62,6 +64,28 @@ impl Settings {
             self.missed = Some(fault);
         }
         self.left.remove(key)
+    }
+
+    pub(in crate::format) fn has(&self, key: &str) -> bool {
+        self.left.contains_key(key)
+    }
+
+    pub(in crate::format) fn set(&mut self, key: &str, value: Value) {
+        self.left.insert(key.to_owned(), value);
+    }
+
+    /// Takes away what stands at a byte: a string of a list, or the whole value of a key. Which key, and where it stood.
+    pub(in crate::format) fn forget(&mut self, at: usize) -> Option<(String, Range<usize>)> {
+        for (key, value) in &mut self.left {
+            if let Kind::List(items) = &mut value.kind
+                && let Some(place) = items.iter().position(|item| item.span.contains(&at))
+            {
+                return Some((key.clone(), items.remove(place).span));
+            }
+        }
+        let key = self.left.iter().find(|(_, value)| value.span.contains(&at))?.0.clone();
+        let value = self.left.remove(&key)?;
+        Some((key, value.span))
     }
 
     /// A setting that has no place in the model.
