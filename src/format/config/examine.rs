@@ -50,7 +50,7 @@ impl Search {
                 Err(fault) => fault,
             };
             self.found.error(at..word_end(text, at), message);
-            let cut = statement_around(&rest, at);
+            let cut = statement_around(&rest, at, |before| language.settings(before).is_ok());
             let statement = rest.get(cut.clone()).unwrap_or_default();
             self.gone.extend(key_of(statement).map(str::to_owned));
             if statement.trim().is_empty() || !self.goes_on(text) {
@@ -78,7 +78,7 @@ impl Search {
                 settings.set("name", Value { kind: Kind::Text("nameless".into()), span: 0..0 });
             }
             let mut left = settings.clone();
-            let Fault { at, message } = match language.guest(&mut left) {
+            let Fault { at, message } = match left.finish(|left| language.guest(left)) {
                 Ok(guest) => {
                     if !self.gone.iter().any(|key| KINDS.contains(&key.as_str())) {
                         for (key, at) in left.others {
@@ -95,7 +95,8 @@ impl Search {
                 self.found.error(at..word_end(text, at), message);
                 return None;
             };
-            self.found.error(place, message);
+            let end = if place.len() == 1 { word_end(text, at) } else { place.end };
+            self.found.error(place.start..end, message);
             self.gone.push(key);
             if !self.goes_on(text) {
                 return None;
@@ -124,8 +125,9 @@ fn key_of(line: &str) -> Option<&str> {
     (is_key && !value.starts_with('=')).then_some(key)
 }
 
-/// The lines of the statement that a fault at `at` is in: from where it begins to where the next one does.
-fn statement_around(text: &str, at: usize) -> Range<usize> {
+/// The lines of the statement that a fault at `at` is in: from where it begins to where the next one does. `is_whole` says whether what stands
+/// before has an end.
+fn statement_around(text: &str, at: usize, is_whole: impl Fn(&str) -> bool) -> Range<usize> {
     let at = at.min(text.len());
     let mut start = None;
     let mut line_start = 0;
@@ -133,12 +135,13 @@ fn statement_around(text: &str, at: usize) -> Range<usize> {
         let end = line_start + line.len();
         let first = line_start + (line.len() - line.trim_start().len());
         if key_of(line).is_some() {
-            // What begins where the fault is may be good: it is what came before that has no end.
-            if first >= at && start.is_some() {
-                return start.unwrap_or(0)..line_start;
-            }
-            if first <= at {
-                start = Some(line_start);
+            // Where the fault is where one begins, it can be that the one before has no end.
+            let is_behind =
+                first > at || first == at && !is_whole(text.get(..line_start).unwrap_or_default());
+            match start {
+                Some(start) if is_behind => return start..line_start,
+                _ if first <= at => start = Some(line_start),
+                _ => {}
             }
         } else if line_start <= at && at <= first && at < end {
             // A line that begins nothing.
@@ -192,6 +195,13 @@ mod tests {
         let said = problems(text);
         let places: Vec<&str> = said.iter().map(|one| one.split(' ').nth(1).unwrap()).collect();
         assert_eq!(places, ["2:13+3", "4:1+6", "5:8+2", "6:8+4", "7:1+2", "9:9+1"], "{said:#?}");
+    }
+
+    #[test]
+    fn what_begins_like_a_statement_and_is_none_is_told_once() {
+        let said = problems("name = 'g'\nBoot = 'c'\nkernel = '/k'\nvcpus = 0\n");
+        let places: Vec<&str> = said.iter().map(|one| one.split(' ').nth(1).unwrap()).collect();
+        assert_eq!(places, ["2:1+4", "4:9+1"], "{said:#?}");
     }
 
     #[test]

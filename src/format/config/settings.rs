@@ -67,7 +67,7 @@ impl Settings {
     }
 
     pub(in crate::format) fn has(&self, key: &str) -> bool {
-        self.left.contains_key(key)
+        self.left.contains_key(key) || self.unreadable.contains_key(key)
     }
 
     pub(in crate::format) fn set(&mut self, key: &str, value: Value) {
@@ -76,6 +76,11 @@ impl Settings {
 
     /// Takes away what stands at a byte: a string of a list, or the whole value of a key. Which key, and where it stood.
     pub(in crate::format) fn forget(&mut self, at: usize) -> Option<(String, Range<usize>)> {
+        if let Some((key, _)) = self.unreadable.iter().find(|(_, fault)| fault.at == at) {
+            let key = key.clone();
+            self.unreadable.remove(&key);
+            return Some((key, at..at + 1));
+        }
         for (key, value) in &mut self.left {
             if let Kind::List(items) = &mut value.kind
                 && let Some(place) = items.iter().position(|item| item.span.contains(&at))
