@@ -58,7 +58,7 @@ pub(super) fn refused(what: &str, words: &str, http_status: u16, no_domain: bool
     let status = if no_domain { Status::NotFound } else { status_of(words, http_status) };
     // Line breaks of a Python message would break the log's lines.
     let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.contains("Invalid VM Name") {
+    if words.contains("Invalid VM Name") || words.contains("invalid vm name") {
         words.push_str(" (xend's names have letters, digits and _ - . : + only)");
     }
     Error::new(status, format!("cannot {what}: {words}")).on(Road::Xend)
@@ -77,7 +77,7 @@ pub(super) fn means_unknown_domain(response: &Response, message: &str) -> bool {
 /// The kind of a refusal, by the words that xends of all ages use (recorded).
 fn status_of(words: &str, http_status: u16) -> Status {
     let has = |part: &str| words.contains(part);
-    if has("already exists") || has("already in use by domain") {
+    if has("already exists") || has("already in use by domain") || has("is used in both domains") {
         Status::Exists
     } else if has("is not halted")
         || has("is still running")
@@ -94,6 +94,12 @@ fn status_of(words: &str, http_status: u16) -> Status {
         || has("Invalid configuration")
         || has("Configuration error")
         || has("VM Name")
+        // What the oldest say, and what all say of a kernel.
+        || has("vm name")
+        || has("Invalid memory size")
+        || has("unknown device type")
+        || has("Missing image in configuration")
+        || has("Kernel image does not exist")
     {
         Status::InvalidConfig
     } else if http_status == 501 {

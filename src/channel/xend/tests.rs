@@ -210,6 +210,12 @@ fn what_xend_refuses_comes_in_its_own_words_whatever_the_status() {
         ("200 OK", "'Error creating domain: I need 9 KiB, but dom0_min_mem is 7'", Status::NoMemory),
         ("500 Request failed: new", "'Error creating domain: Invalid VM Name'", Status::InvalidConfig),
         ("500 Request failed: new", "\"Error creating domain: 'vcpus'\"", Status::OperationFailed),
+        // Before 3.0.3 a failure has the status of a success.
+        ("200 OK", "\"Error creating domain: VM name 'x' already in use by domain 1\"", Status::Exists),
+        ("202 Accepted", "\"VM name 'x' is used in both domains 1 and 0\"", Status::Exists),
+        ("200 OK", "'Error creating domain: invalid vm name'", Status::InvalidConfig),
+        ("200 OK", "'Error creating domain: Kernel image does not exist: /k'", Status::InvalidConfig),
+        ("202 Accepted", "'Domain is still running'", Status::InvalidState),
     ] {
         let server = Server::answering(sxp(status, &format!("(xend.err {words})")));
         let error = server.xend.define(&Sexpr::node("vm", []), soon()).unwrap_err();
