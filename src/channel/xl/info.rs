@@ -74,6 +74,16 @@ mod tests {
     }
 
     #[test]
+    fn a_real_one_is_read() {
+        let facts = read(include_str!("../../../tests/data/xl/info-4.17.txt")).unwrap();
+        assert_eq!(facts.xen.to_string(), "4.17.7");
+        assert_eq!(facts.capabilities, "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64");
+        let info = facts.info;
+        assert_eq!((info.machine.as_str(), info.memory_kib), ("x86_64", 3499 << 10));
+        assert_eq!((info.free_memory_kib, info.mhz, info.cpus), (Some(2061 << 10), Some(2596), 1));
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         assert_eq!(read(""), Err("a host without xen_major and xen_minor"));
         assert_eq!(read("xen_major : 4\nxen_minor : 1\n"), Err("a host without nr_cpus and total_memory"));

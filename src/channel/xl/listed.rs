@@ -106,6 +106,25 @@ mod tests {
     }
 
     #[test]
+    fn a_real_one_is_read() {
+        let rows = read(include_str!("../../../tests/data/xl/list-4.17.txt")).unwrap();
+        let seen: Vec<_> = rows.iter().map(|row| (row.name.as_deref().unwrap(), row.info.state)).collect();
+        let expected = [
+            ("Domain-0", State::Running),
+            ("pause1", State::Paused),
+            ("a name of words", State::Blocked),
+            ("crash1", State::Blocked),
+        ];
+        assert_eq!(seen, expected);
+        let words = rows[2].info;
+        assert_eq!(
+            (words.domid, words.memory_kib, words.cpu_time_ns),
+            (Some(2), Some(128 << 10), Some(10_800_000_000))
+        );
+        assert_eq!(words.uuid.to_string(), "dc3dc854-eb5d-11f1-8d61-cd2130c77a8a");
+    }
+
+    #[test]
     fn a_name_that_looks_like_the_table_misleads_nobody() {
         let uuid = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0";
         let name = format!("x 1 2 3 r----- 1.0 {uuid}");
