@@ -7,9 +7,9 @@ use std::path::Path;
 
 use xenith::format::libxl_json::{Described, from_json};
 use xenith::model::guest::{
-    BootDevice, CharDevice, CharSource, Clock, ClockBasis, ClockOffset, Disk, DiskDevice, DiskKind, Endpoint,
-    Features, Graphics, Guest, Input, InputBus, InputKind, Interface, InterfaceKind, Lifecycle, Loader, Os,
-    PciAddress, PciDevice, Timer, Vcpus, Video,
+    BootDevice, Channel, CharDevice, CharSource, Clock, ClockBasis, ClockOffset, Disk, DiskDevice, DiskKind,
+    Endpoint, Features, Graphics, Guest, Input, InputBus, InputKind, Interface, InterfaceKind, Lifecycle,
+    Loader, Os, PciAddress, PciDevice, Timer, Vcpus, Video,
 };
 use xenith::model::{GuestType, Uuid};
 
@@ -117,6 +117,7 @@ fn all_that_a_pv_guest_can_say_is_read() {
             password: Some("secret".into()),
             keymap: Some("de".into()),
         }],
+        channels: vec![Channel { name: "org.qemu.guest_agent.0".into(), source: CharSource::Pty }],
         pci_devices: vec![pci(1, 0, 0, false), PciDevice { permissive: true, ..pci(2, 31, 7, true) }],
         ..Guest::default()
     };

@@ -179,5 +179,23 @@ pub(super) fn screens(
     {
         screens.push(Graphics::Sdl { display: sdl.text_at("display")?, xauth: sdl.text_at("xauthority")? });
     }
+    if let Some(spice) =
+        node.object_at("spice")?.filter(|spice| matches!(spice.flag_at("enable"), Ok(Some(true))))
+    {
+        let port =
+            |key| -> Result<Option<u16>> { Ok(spice.number_at::<u16>(key)?.filter(|port| *port != 0)) };
+        let is_open = spice.flag_at("disable_ticketing")?.unwrap_or(false);
+        let shares =
+            spice.flag_at("vdagent")? == Some(true) && spice.flag_at("clipboard_sharing")? == Some(true);
+        screens.push(Graphics::Spice {
+            port: port("port")?,
+            tls_port: port("tls_port")?,
+            listen: spice.text_at("host")?,
+            password: spice.text_at("passwd")?.filter(|_| !is_open),
+            keymap: node.text_at("keymap")?,
+            client_mouse: Some(spice.flag_at("agent_mouse")?.unwrap_or(true)),
+            clipboard: Some(shares),
+        });
+    }
     Ok(screens)
 }

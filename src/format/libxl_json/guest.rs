@@ -1,7 +1,7 @@
 //! `c_info`, `b_info` and the `on_*` actions.
 
-use super::devices;
 use super::value::{Faults, Node, Result};
+use super::{devices, hardware};
 use crate::format::chardev::from_words;
 use crate::format::error::shown;
 use crate::format::xl::dm;
@@ -49,7 +49,9 @@ pub(super) fn guest(config: &Node<'_>, faults: &mut Faults) -> Guest {
         GuestType::Pvh => guest.features.acpi = faults.keep(build.flag_at("acpi")).unwrap_or(false),
         GuestType::Pv => {}
     }
+    faults.keep(hardware::of_build(&identity, &build, &own, &mut guest));
     devices::add(config, &mut guest, faults);
+    faults.keep(hardware::of_config(config, &mut guest));
     // libxl's own default is to destroy in each case.
     for (key, action) in [
         ("on_poweroff", &mut guest.on_poweroff),
@@ -133,7 +135,7 @@ fn vcpus(build: &Node<'_>) -> Result<Vcpus> {
     Ok(Vcpus { max, current: Some(current).filter(|count| *count != max), cpuset: cpuset(build)? })
 }
 
-/// Where the vcpus differ, somebody pinned them one by one: that is asked for by its own call.
+/// One set for all vcpus; where they differ, each is pinned by itself.
 fn cpuset(build: &Node<'_>) -> Result<Option<CpuSet>> {
     let mut sets = Vec::new();
     for set in build.list_at("vcpu_hard_affinity")? {
@@ -294,7 +296,7 @@ fn video(build: &Node<'_>, own: &Node<'_>, has_screen: bool) -> Result<Option<Vi
     };
     let (model, usual) = match kind.as_deref() {
         Some("std") => ("vga", Some(VGA_KIB)),
-        Some("none") => return Ok(None),
+        Some("none") => return Ok(Some(Video { model: "none".into(), ..Video::default() })),
         Some("qxl") => ("qxl", None),
         // A running guest's memory is told, chosen or not.
         None if !has_screen && vram_kib.is_none_or(|kib| kib == CIRRUS_KIB) => return Ok(None),

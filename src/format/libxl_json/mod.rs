@@ -11,6 +11,7 @@
 
 mod devices;
 mod guest;
+mod hardware;
 mod locate;
 mod value;
 

@@ -357,3 +357,36 @@ fn everything_wrong_is_said_at_once_with_its_place() {
     );
     assert_eq!(examine("[]").problems.remove(0).to_string(), "libxl's JSON: no domain in it");
 }
+
+#[test]
+fn processors_nodes_usb_channels_and_limits_are_read() {
+    let text = r#"{"c_info":{"type":"hvm","name":"g","passthrough":"share_pt"},"b_info":{"max_vcpus":2,"avail_vcpus":[0,1],
+        "vcpu_hard_affinity":[[0],[1,2]],"nested_hvm":"False","sched_params":{"weight":512,"cap":150},"max_grant_frames":64,
+        "event_channels":2048,"extra":["-a"],"vnuma_nodes":[{"memkb":1024,"distances":[10,21],"pnode":1,"vcpus":[0]},
+        {"memkb":2048,"distances":[21,10],"pnode":1,"vcpus":[1]}],"type.hvm":{"acpi_s3":"False","acpi_firmware":"/t","vga":{"kind":"none"},
+        "vnc":{"enable":"False"},"spice":{"enable":"True","port":5901,"host":"::1","passwd":"p","vdagent":"True","clipboard_sharing":"True"}}},
+        "usbctrls":[{"type":"qusb","version":1,"ports":4}],"usbdevs":[{"type.hostdev":{"hostbus":1,"hostaddr":3}}],
+        "channels":[{"name":"a","connection.socket":{"path":"/s"}}]}"#;
+    let guest = from_json(text).expect("it is good").remove(0).guest;
+    // What xl's language says of it is what was read.
+    let file = crate::format::xl::to_xl(&guest).expect("xl has keys for all");
+    for part in [
+        "cpus = [ \"0\", \"1-2\" ]",
+        "nestedhvm = 0",
+        "cpu_weight = 512\ncap = 150",
+        "max_grant_frames = 64\nevent_channels = 2048",
+        "passthrough = \"share_pt\"",
+        "device_model_args = [ \"-a\" ]",
+        "[ \"pnode=1\", \"size=1\", \"vcpus=0\", \"vdistances=10,21\" ]",
+        "acpi_s3 = 0",
+        "acpi_firmware = \"/t\"",
+        "vga = \"none\"",
+        "spicehost = \"::1\"\nspiceport = 5901\nspicedisable_ticketing = 0\nspicepasswd = \"p\"",
+        "spicevdagent = 1",
+        "usbctrl = [ \"type=qusb,version=1,ports=4\" ]",
+        "usbdev = [ \"hostbus=1,hostaddr=3\" ]",
+        "channel = [ \"connection=socket,path=/s,name=a\" ]",
+    ] {
+        assert!(file.contains(part), "{part} is missing:\n{file}");
+    }
+}
