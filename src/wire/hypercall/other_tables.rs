@@ -164,7 +164,7 @@ table! {
 table! {
     /// `struct evtchn_alloc_unbound` (event_channel.h), event_channel_op 6.
     alloc_unbound("evtchn_alloc_unbound"):
-    since [(3, 0, 3)]
+    since [(3, 0, 0)]
     size  [8]
     DOM        "dom"        2 [0];
     REMOTE_DOM "remote_dom" 2 [2];
