@@ -1,6 +1,7 @@
 //! What the machine does, release by release.
 
 use super::*;
+use crate::model::identity::FIRST_RESERVED_DOMID;
 
 const GIB: u64 = 1 << 20;
 
