@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_secs(2);
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
+    /// How many names it has.
+    names: u64,
     size: u64,
     /// Seconds and nanoseconds of the content's last change as the file says it, which users can set.
     modified: (i64, i64),
@@ -27,6 +29,7 @@ impl Stamp {
         Stamp {
             device: file.dev(),
             inode: file.ino(),
+            names: file.nlink(),
             size: file.size(),
             modified: (file.mtime(), file.mtime_nsec()),
             changed: (file.ctime(), file.ctime_nsec()),
@@ -36,6 +39,11 @@ impl Stamp {
     /// The file itself, whatever it is called and holds.
     pub(super) fn inode(&self) -> (u64, u64) {
         (self.device, self.inode)
+    }
+
+    /// It has no other name, here or elsewhere.
+    pub(super) fn is_alone(&self) -> bool {
+        self.names == 1
     }
 
     /// Orders files by age: the greater is the newer.
@@ -93,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_change_of_a_moment_ago_is_not_settled() {
-        let stamp = Stamp { device: 1, inode: 1, size: 1, modified: (0, 0), changed: (1000, 999) };
+        let stamp = Stamp { device: 1, inode: 1, names: 1, size: 1, modified: (0, 0), changed: (1000, 999) };
         let at = |seconds| stamp.is_settled(UNIX_EPOCH + Duration::from_secs(seconds));
         assert!(!at(10) && !at(1000) && !at(1002));
         assert!(at(1003));

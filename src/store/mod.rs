@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `scan` | finds the domains in the folder, and what clashes |
+//! | `watch` | whether the folder has changed since |
 //! | `snapshot` | what was found, and the questions about it |
 //! | `change` | define and undefine |
 //! | `autostart` | the links that the xendomains service reads |
@@ -21,6 +22,7 @@ mod names;
 mod scan;
 pub mod sidecar;
 mod snapshot;
+mod watch;
 
 use std::fmt::Display;
 use std::io;
@@ -38,6 +40,7 @@ use crate::error::{Error, Result, Road, Status};
 use crate::log::{Level, Log};
 use crate::model::{Guest, Uuid};
 use scan::Scan;
+use watch::Watch;
 
 /// The usual folder.
 pub const DEFAULT_FOLDER: &str = "/etc/xen";
@@ -50,13 +53,25 @@ const MAX_NAMES: usize = 100_000;
 /// How many bytes of domain files are kept at most.
 const MAX_TEXT: usize = 64 << 20;
 
-/// A folder of domain files. Usable from any thread; nothing is held open between calls.
+/// What is known of the folder.
+#[derive(Debug, Default)]
+struct Seen {
+    /// What the last look found.
+    scan: Arc<Scan>,
+    /// Tells whether that is still so; None where nothing can.
+    watch: Option<Watch>,
+    /// The watch has been quiet since before that look began.
+    is_sure: bool,
+    /// How many looks have begun: one that another has overtaken is sure of nothing.
+    looks: u64,
+}
+
+/// A folder of domain files. Usable from any thread; held open between calls is what tells whether the folder has changed, one descriptor.
 pub struct Store {
     folder: PathBuf,
     language: Language,
     log: Log,
-    /// What the last look at the folder found.
-    last: Mutex<Arc<Scan>>,
+    last: Mutex<Seen>,
     machine: OnceCell<String>,
 }
 
@@ -125,13 +140,29 @@ impl Store {
     }
 
     fn scan(&self) -> Result<Arc<Scan>> {
-        let old = self.last.lock().clone();
+        let (old, look) = {
+            let mut seen = self.last.lock();
+            let Seen { scan, watch, is_sure, looks } = &mut *seen;
+            let is_quiet = watch.as_mut().is_some_and(|watch| watch.is_quiet(&self.folder));
+            if is_quiet && *is_sure {
+                return Ok(scan.clone());
+            }
+            // Watched before it is looked at: what changes meanwhile is heard of.
+            if !watch.as_mut().is_some_and(|watch| watch.is_quiet(&self.folder)) {
+                *watch = Watch::begin(&self.folder);
+            }
+            *is_sure = false;
+            *looks += 1;
+            (scan.clone(), *looks)
+        };
         let machine = || self.machine.get_or_init(identity::machine).clone();
         let new = scan::scan(&self.folder, self.language, &machine, &old)?;
         if !Arc::ptr_eq(&old, &new) {
             self.tell_problems(&old.snapshot, &new.snapshot);
-            *self.last.lock() = new.clone();
         }
+        let mut seen = self.last.lock();
+        seen.is_sure = seen.looks == look && new.is_plain;
+        seen.scan = new.clone();
         Ok(new)
     }
 

@@ -29,6 +29,8 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Scan {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) rows: Vec<Row>,
+    /// All files are the folder's own: none is a link, or has another name through which it could be changed.
+    pub(super) is_plain: bool,
     /// The folder without links in its path.
     folder: PathBuf,
     files: HashMap<OsString, Known<Content>>,
@@ -159,6 +161,7 @@ struct Look<'a> {
     old: &'a Scan,
     now: SystemTime,
     has_news: bool,
+    is_plain: bool,
     text_bytes: usize,
     files: HashMap<OsString, Known<Content>>,
     sidecars: HashMap<OsString, Known<Arc<Result<Sidecar>>>>,
@@ -173,6 +176,7 @@ impl<'a> Look<'a> {
             old,
             now: SystemTime::now(),
             has_news: false,
+            is_plain: true,
             text_bytes: 0,
             files: HashMap::new(),
             sidecars: HashMap::new(),
@@ -185,12 +189,14 @@ impl<'a> Look<'a> {
         let mut is_whole = true;
         let mut sidecars = Vec::new();
         for Name { name, is_link } in names {
+            self.is_plain &= !is_link;
             if name.to_str().is_some_and(|name| names::of_sidecar(name).is_some()) {
                 sidecars.push(name);
                 continue;
             }
             match self.file(&name)? {
                 Some(known) => {
+                    self.is_plain &= known.stamp.is_none_or(|stamp| stamp.is_alone());
                     if let Content::Domain { text, .. } = &known.what {
                         self.text_bytes += text.len();
                     }
@@ -212,6 +218,7 @@ impl<'a> Look<'a> {
             let is_needed =
                 matches!(self.files.get(OsStr::new(base)), Some(Known { what: Content::Domain { .. }, .. }));
             if let Some(known) = is_needed.then(|| self.sidecar(&name)).transpose()?.flatten() {
+                self.is_plain &= known.stamp.is_none_or(|stamp| stamp.is_alone());
                 self.sidecars.insert(name, known);
             }
         }
@@ -284,6 +291,7 @@ impl<'a> Look<'a> {
     fn has_changed(&self) -> bool {
         // With the same number of names and no new one among them, none is gone either.
         self.has_news
+            || self.is_plain != self.old.is_plain
             || self.files.len() != self.old.files.len()
             || self.sidecars.len() != self.old.sidecars.len()
     }
@@ -327,7 +335,14 @@ impl<'a> Look<'a> {
         entries.sort_by(|a, b| (&a.guest.name, &a.path).cmp(&(&b.guest.name, &b.path)));
         problems.sort_by(|a, b| a.path.cmp(&b.path));
         let snapshot = Arc::new(Snapshot { entries, problems });
-        Scan { snapshot, rows, folder: canonical, files: self.files, sidecars: self.sidecars }
+        Scan {
+            snapshot,
+            rows,
+            is_plain: self.is_plain,
+            folder: canonical,
+            files: self.files,
+            sidecars: self.sidecars,
+        }
     }
 
     /// Adds what the sidecar says, and what nobody says.
