@@ -92,8 +92,6 @@ overlay() {
 qemu() {
   local work=$1 cpu='qemu64,+svm,+npt' accel
   accel=$(accelerator)
-  # libvirt wants a processor that it has a name for; nothing but PV guests run on this one.
-  [ "$2" != libvirt ] || cpu=Nehalem
   [ "$accel" = tcg ] || cpu=host
   shift 2
   cp "$work/orders" "$work/orders.disk"; truncate -s 64K "$work/orders.disk"

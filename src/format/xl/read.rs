@@ -169,9 +169,11 @@ fn os(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
     };
     if !is_hvm {
         os.bootloader = settings.text("bootloader")?;
+        // xm's word, which libvirt writes for xl as well.
+        let bootargs = settings.text("bootargs")?;
         let arguments: Vec<String> =
             settings.list("bootloader_args")?.into_iter().map(|(word, _)| word).collect();
-        os.bootloader_args = (!arguments.is_empty()).then(|| arguments.join(" "));
+        os.bootloader_args = (!arguments.is_empty()).then(|| arguments.join(" ")).or(bootargs);
         return Ok(());
     }
     os.loader = loader(settings)?;

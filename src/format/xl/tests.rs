@@ -369,6 +369,23 @@ fn what_xl_does_unasked_is_said() {
 }
 
 #[test]
+fn a_bootloaders_arguments_are_read_under_the_words_of_xl_and_of_libvirt() {
+    let arguments = |said: &str| {
+        let guest = from_xl(&format!("name='a'\nbootloader='pygrub'\n{said}\n")).unwrap();
+        guest.os.bootloader_args
+    };
+    for said in [
+        "bootloader_args='-q --args=single'",
+        "bootloader_args=['-q','--args=single']",
+        "bootargs='-q --args=single'",
+    ] {
+        assert_eq!(arguments(said).as_deref(), Some("-q --args=single"), "{said}");
+    }
+    // xl itself knows the first alone.
+    assert_eq!(arguments("bootargs='old'\nbootloader_args='new'").as_deref(), Some("new"));
+}
+
+#[test]
 fn firmware_is_named_where_it_is_not_the_usual_one() {
     let mut guest = from_xl("name='a';type='hvm'").unwrap();
     let mut written = |loader: Loader| {
