@@ -291,7 +291,7 @@ bench-lab: setup-lab
 	@lab/bench/table.py $(BENCH_LAB:%=build/lab/logs/%.log)
 
 bench: test-prefix
-	$(Q)$(CARGO) bench --locked --bench figures
+	$(Q)$(CARGO) bench --locked --bench figures --bench parse
 	@mkdir -p build/bench
 	$(Q)$(CC) -O2 -std=c99 benches/memory.c -o build/bench/memory $$(pkg-config --cflags --libs xenith) -Wl,-rpath,$(TEST_PREFIX)/lib
 	@echo; echo "memory of a C program that holds one connection to an embedded host, which lives in the same process (goal: under 8192 kB):"
