@@ -28,6 +28,7 @@ impl Language for Xl {
         &["builder", "type"],
         &["maxvcpus", "vcpus"],
         &["cmdline", "root", "extra"],
+        &["bootloader_args", "bootargs"],
         &["firmware_override", "bios", "bios_path_override", "firmware"],
         &["device_model", "device_model_override"],
         &["vga", "videoram", "stdvga", "nographic"],
@@ -56,7 +57,7 @@ impl Language for Xl {
         &["usbctrl", "usbversion"],
     ];
     const OTHER_SPELLINGS: &'static [&'static str] =
-        &["root", "extra", "firmware", "stdvga", "nographic", "usbversion"];
+        &["root", "extra", "bootargs", "firmware", "stdvga", "nographic", "usbversion"];
 
     fn statements(&self, text: &str) -> Result<Vec<Statement>> {
         parse(text)

@@ -383,6 +383,13 @@ fn a_bootloaders_arguments_are_read_under_the_words_of_xl_and_of_libvirt() {
     }
     // xl itself knows the first alone.
     assert_eq!(arguments("bootargs='old'\nbootloader_args='new'").as_deref(), Some("new"));
+    // Neither is left behind when they change.
+    let file = "name='a'\nmemory=64\nbootloader='pygrub'\nbootargs='-q'\n";
+    let mut guest = from_xl(file).unwrap();
+    for said in [Some("-v"), None] {
+        guest.os.bootloader_args = said.map(str::to_owned);
+        assert_eq!(from_xl(&update(file, &guest).unwrap()).unwrap().os.bootloader_args.as_deref(), said);
+    }
 }
 
 #[test]
