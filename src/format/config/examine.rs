@@ -12,6 +12,8 @@ use crate::format::problem::{Examined, Sink};
 
 /// How many bytes are read again in all. A file of 40 KB has 200 of its faults found so, a longer one fewer.
 const MAX_WORK: usize = 8 << 20;
+/// How many bytes of a word or string are pointed at.
+const LONGEST_WORD: usize = 1024;
 /// Keys that decide what others mean: where one is wrong, it is not said what has no place.
 const KINDS: [&str; 2] = ["type", "builder"];
 
@@ -105,9 +107,12 @@ impl Search {
     }
 }
 
-/// The end of the string, or of the word, that begins at a byte.
+/// The end of the string, or of the word, that begins at a byte, or as much of it as is pointed at: a line can be as long as the text, and be
+/// objected to at each of its words.
 fn word_end(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
+    let window = (0..=rest.len().min(LONGEST_WORD)).rev().find(|end| rest.is_char_boundary(*end));
+    let rest = rest.get(..window.unwrap_or(0)).unwrap_or_default();
     let line = rest.split('\n').next().unwrap_or_default();
     let end = match line.chars().next() {
         Some(quote @ ('"' | '\'')) => line.get(1..).and_then(|inner| inner.find(quote)).map(|end| end + 2),

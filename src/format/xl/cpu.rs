@@ -91,7 +91,11 @@ fn cpus(settings: &mut Settings, guest: &mut Guest) -> Result<()> {
             (_, Some(set)) => {
                 pinned += set.len();
                 if pinned > MAX_PINNED {
-                    return fault(at, format!("cpus: more than {MAX_PINNED} processors in all"));
+                    // About all of them together.
+                    return fault(
+                        value.span.start,
+                        format!("cpus: more than {MAX_PINNED} processors in all"),
+                    );
                 }
                 sets.push(Some(set));
             }

@@ -28,6 +28,10 @@ fn plain(mut guest: Guest) -> Guest {
     if guest.is_hvm() {
         guest.os.bootloader_args = None;
     }
+    // A drive with nothing in it has no driver.
+    for disk in guest.disks.iter_mut().filter(|disk| disk.source.is_none()) {
+        disk.driver = None;
+    }
     if let Some(root) = guest.os.root.take() {
         let rest = guest.os.cmdline.take().map(|rest| format!(" {rest}")).unwrap_or_default();
         guest.os.cmdline = Some(format!("root={root}{rest}"));
