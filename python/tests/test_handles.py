@@ -163,7 +163,8 @@ def test_a_forked_child_is_refused_and_does_no_harm(host: xenith.Connection) -> 
     if child == 0:
         status = 1
         try:
-            for use in (host.domains, domain.info):
+            uses: list[Callable[[], object]] = [host.domains, domain.info]
+            for use in uses:
                 try:
                     use()
                 except xenith.ClosedError as error:

@@ -57,7 +57,7 @@ def test_the_readme_s_example_runs_as_printed() -> None:
     assert said == printed
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "examples").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "examples").glob("*.py")), ids=lambda path: str(path.name))
 def test_the_examples_run(path: Path) -> None:
     guest = guest_files()[:1] if "GUEST.xml" in path.read_text(encoding="utf-8") else []
     subprocess.run(

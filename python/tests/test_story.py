@@ -41,7 +41,7 @@ def test_domain_0_is_listed_and_has_no_limit(host: xenith.Connection) -> None:
     assert host.domains(active=False) == host.domains(active=False, inactive=False) == []
 
 
-@pytest.mark.parametrize("path", guest_files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", guest_files(), ids=lambda path: str(path.stem))
 def test_a_guest_lives_its_whole_life(host: xenith.Connection, path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     wanted = ElementTree.fromstring(text)
