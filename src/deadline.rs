@@ -43,8 +43,8 @@ impl Deadline {
     }
 }
 
-/// A deadline that begins when somebody first has to wait. What answers without waiting does not look at the clock then, which
-/// is a system call in a dom0 whose kernel cannot read Xen's time by itself: it would cost half as much as a hypercall.
+/// A deadline that begins when somebody first has to wait: what answers without waiting does not look at the clock. That costs 0.1 us where
+/// programs can read the clock themselves (the lab's dom0), and a system call where the kernel's clock source does not let them.
 #[derive(Debug)]
 pub struct Due(Cell<Begun>);
 
